@@ -1,0 +1,1 @@
+//! Checks Countersign access tokens.

@@ -1,0 +1,6 @@
+//! The service as a library.
+
+// Part I, words: pure, no I/O
+pub mod error;
+pub mod time;
+pub mod secret;
