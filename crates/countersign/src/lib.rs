@@ -4,3 +4,7 @@
 pub mod error;
 pub mod time;
 pub mod secret;
+pub mod id;
+
+// Part II, ground
+mod store;

@@ -1,0 +1,133 @@
+//! Schema migrations: numbered files, embedded, applied once each, verified by checksum, never reversed.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+use super::sqlite::Connection;
+use super::{CannotOpen, Value};
+use crate::error::{Error, Result};
+use crate::time::Clock;
+
+pub(super) struct Migration {
+    pub(super) version: i64,
+    pub(super) name: &'static str,
+    pub(super) sql: &'static str,
+}
+
+pub(super) const SQLITE: &[Migration] =
+    &[Migration { version: 1, name: "flow", sql: include_str!("../../migrations/0001_flow.sqlite.sql") }];
+
+const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
+    version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";
+
+/// The schema version that this program works with.
+pub(crate) fn newest_version() -> i64 {
+    SQLITE.last().map_or(0, |migration| migration.version)
+}
+
+/// Brings the schema up to date. The write lock is held from the first look to the commit, so that of several
+/// programs that start together one migrates and the others find it done.
+pub(super) fn sqlite(connection: &mut Connection) -> std::result::Result<(), CannotOpen> {
+    apply(connection, SQLITE)
+}
+
+pub(super) fn apply(
+    connection: &mut Connection,
+    migrations: &[Migration],
+) -> std::result::Result<(), CannotOpen> {
+    if up_to_date(connection, migrations)? {
+        return Ok(());
+    }
+    connection.batch("BEGIN IMMEDIATE").map_err(|error| failed(&error))?;
+    let outcome = under_lock(connection, migrations);
+    let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    connection.batch(end).map_err(|error| failed(&error))?;
+    outcome
+}
+
+/// Most starts find nothing to do, and need no lock to see it.
+fn up_to_date(
+    connection: &mut Connection,
+    migrations: &[Migration],
+) -> std::result::Result<bool, CannotOpen> {
+    let table = "SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations'";
+    let exists = connection.one(table, &[], |row| row.int(0)).map_err(|error| failed(&error))?.is_some();
+    if !exists {
+        return Ok(false);
+    }
+    let applied = applied(connection).map_err(|error| failed(&error))?;
+    verify(&applied, migrations)?;
+    Ok(applied.len() == migrations.len())
+}
+
+fn under_lock(connection: &mut Connection, migrations: &[Migration]) -> std::result::Result<(), CannotOpen> {
+    connection.batch(LEDGER).map_err(|error| failed(&error))?;
+    let done = applied(connection).map_err(|error| failed(&error))?;
+    verify(&done, migrations)?;
+    for migration in migrations.iter().skip(done.len()) {
+        run(connection, migration).map_err(|error| failed(&error))?;
+    }
+    Ok(())
+}
+
+fn run(connection: &mut Connection, migration: &Migration) -> Result<()> {
+    connection.batch(migration.sql)?;
+    let checksum = checksum(migration.sql);
+    let values: [Value<'_>; 4] =
+        [migration.version.into(), migration.name.into(), (&checksum).into(), Clock::System.now().into()];
+    let insert =
+        "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)";
+    connection.attempt(insert, &values).map(drop)
+}
+
+struct Applied {
+    version: i64,
+    name: String,
+    checksum: String,
+}
+
+fn applied(connection: &mut Connection) -> Result<Vec<Applied>> {
+    let list = "SELECT version, name, checksum FROM schema_migrations ORDER BY version";
+    connection.all(list, &[], |row| {
+        Ok(Applied { version: row.int(0)?, name: row.text(1)?, checksum: row.text(2)? })
+    })
+}
+
+/// What was applied must be what this program knows, text for text.
+fn verify(applied: &[Applied], known: &[Migration]) -> std::result::Result<(), CannotOpen> {
+    for (index, done) in applied.iter().enumerate() {
+        let Some(migration) = known.get(index) else {
+            return Err(CannotOpen(format!(
+                "the database has schema version {}, newer than this program's {}: start the newer program",
+                done.version,
+                known.last().map_or(0, |migration| migration.version)
+            )));
+        };
+        if done.version != migration.version || done.checksum != checksum(migration.sql) {
+            return Err(CannotOpen(format!(
+                "migration {} ({}) of the database differs from this program's {} ({}): it was made by another \
+                 build; start that one, or restore a backup",
+                done.version, done.name, migration.version, migration.name
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn checksum(sql: &str) -> String {
+    Sha256::digest(sql.as_bytes()).iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn failed(error: &Error) -> CannotOpen {
+    match error {
+        Error::Unavailable(internal) | Error::Fault(internal) => {
+            CannotOpen(format!("can't bring the database up to date: {}", internal.for_the_log()))
+        }
+        other => CannotOpen(format!("can't bring the database up to date: {other:?}")),
+    }
+}

@@ -1,0 +1,136 @@
+//! The store: transactions as values, one story for every database.
+//!
+//! # What a transaction promises
+//! * **All or nothing.** The writes of one [`Store::write`] happen together. An error, a panic or a dropped caller
+//!   before the commit undoes every one of them.
+//! * **Durable before answered.** When `write` returns `Ok`, the change is on the disk.
+//! * **One winner.** A guarded `UPDATE`/`DELETE` sees rows as they are at that instant; of any number of
+//!   transactions with the same guard one has a row count of 1. No transaction may rest a decision to write on an
+//!   earlier `SELECT`: the guard stands in the write.
+//! * **Reads see what was answered.** A [`Store::read`] or [`Store::check`] that starts after a write was answered
+//!   sees that write, on every connection, made by this process or another.
+//! * **Trouble is an expected state.** Locked, full, broken or away is [`Error::Unavailable`]; nothing waits for ever.
+//!
+//! The closures given to `write` and `read` may await nothing but the transaction they are given, and may run more
+//! than once. Mails and hashes happen outside. SQL is static text with `$1…`, the same for every database.
+
+mod check;
+mod migrate;
+mod row;
+mod spend;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::pin::Pin;
+
+pub(crate) use check::{Live, LiveQuery};
+pub(crate) use row::{Row, Value};
+pub(crate) use spend::{Spend, Spent};
+
+use crate::error::{Error, Internal, Result};
+
+/// What a transaction's closure returns: a future that borrows the transaction and its input.
+pub(crate) type Work<'t, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 't>>;
+
+/// A transaction's closure: it takes the transaction and its input, and captures nothing.
+pub(crate) type Steps<I, T> = for<'t> fn(&'t mut Tx, &'t I) -> Work<'t, T>;
+
+/// Why a store could not be opened: a sentence for the operator.
+#[derive(Debug)]
+pub(crate) struct CannotOpen(pub(crate) String);
+
+/// The database. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Store(sqlite::Sqlite);
+
+impl Store {
+    /// Opens the SQLite file, creating and migrating it where that is due.
+    pub(crate) fn open_sqlite(file: &Path) -> std::result::Result<Self, CannotOpen> {
+        sqlite::Sqlite::open(file).map(Self)
+    }
+
+    /// Runs the steps as one transaction and returns when they are durable.
+    pub(crate) async fn write<I, T>(&self, input: I, steps: Steps<I, T>) -> Result<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.0.write(input, steps).await
+    }
+
+    /// Runs the steps on one unchanging view of the database; they must not write.
+    pub(crate) async fn read<I, T>(&self, input: I, steps: Steps<I, T>) -> Result<T> {
+        self.0.read(&input, steps)
+    }
+
+    /// Spends one generation of a sign-in: one guarded statement, durable when it returns. `None`: nothing was
+    /// spent, and the row tells why.
+    pub(crate) async fn spend(&self, spend: Spend) -> Result<Option<Spent>> {
+        self.0.spend(spend).await
+    }
+
+    /// Looks up a user through a living sign-in, or without one.
+    pub(crate) async fn check(&self, query: LiveQuery) -> Result<Option<Live>> {
+        self.0.check(query)
+    }
+
+    /// Whether the database answers and can be written to.
+    pub(crate) async fn ping(&self) -> Result<()> {
+        self.write((), |tx, ()| Box::pin(async { tx.one("SELECT 1", &[], |row| row.int(0)).await.map(drop) }))
+            .await
+    }
+
+    /// Answers what is queued, then closes the database. Everything asked afterwards is refused.
+    pub(crate) fn close(&self) {
+        self.0.close();
+    }
+}
+
+/// An open transaction: the only way to the tables. Chapters add their statements to it in their `sql.rs`.
+pub(crate) struct Tx(sqlite::Connection);
+
+/// What became of a statement that a unique index may refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    /// So many rows were written.
+    Done(u64),
+    /// A unique index already holds such a row; nothing was written, and the transaction goes on.
+    Conflict,
+}
+
+impl Tx {
+    /// Runs a statement and returns how many rows it wrote.
+    pub(crate) async fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64> {
+        match self.attempt(sql, values).await? {
+            Attempt::Done(rows) => Ok(rows),
+            Attempt::Conflict => Err(Error::Fault(Internal::new(format!("unforeseen conflict in: {sql}")))),
+        }
+    }
+
+    /// Like [`Tx::execute`], for a statement that a unique index may refuse.
+    pub(crate) async fn attempt(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Attempt> {
+        self.0.attempt(sql, values)
+    }
+
+    /// Runs a statement that yields at most one row of interest.
+    pub(crate) async fn one<T>(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        read: fn(&Row<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        self.0.one(sql, values, read)
+    }
+
+    /// Runs a statement and collects its rows.
+    pub(crate) async fn all<T>(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        read: fn(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        self.0.all(sql, values, read)
+    }
+}

@@ -1,0 +1,92 @@
+//! The one statement that spends a refresh token. It stands here, not in its chapter, because each engine batches
+//! it in its own way.
+
+use super::{Row, Value};
+use crate::error::Result;
+use crate::id::{SignInId, UserId};
+use crate::time::Timestamp;
+
+/// What a spending needs: the guard (`sign_in`, `generation`, `presented_hash`, `transport`) and the successor.
+#[derive(Debug, Clone)]
+pub(crate) struct Spend {
+    pub(crate) sign_in: SignInId,
+    /// Of the presented token.
+    pub(crate) generation: i64,
+    /// SHA-256 of the presented token.
+    pub(crate) presented_hash: [u8; 32],
+    pub(crate) transport: &'static str,
+    /// SHA-256 of the successor.
+    pub(crate) successor_hash: [u8; 32],
+    /// From which the successor was derived.
+    pub(crate) successor_salt: [u8; 32],
+    pub(crate) retry_key_hash: Option<[u8; 32]>,
+    pub(crate) now: Timestamp,
+    /// The idle end that the spending earns; the absolute end cuts it short.
+    pub(crate) expires_at: Timestamp,
+}
+
+/// What a spending returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Spent {
+    pub(crate) user: UserId,
+    /// When the successor expires, the absolute end considered.
+    pub(crate) expires_at: Timestamp,
+}
+
+/// How many spendings a row remembers, and the digits of each.
+pub(crate) const REMEMBERED_SPENDINGS: usize = 8;
+pub(crate) const SPENDING_DIGITS: usize = 13;
+
+/// The guard is the whole of rule 1: whoever finds the row changed has lost. The user's own row is asked too, so that
+/// no path that ends an account can forget a sign-in.
+pub(super) const SPEND: &str = "
+    UPDATE sign_ins SET
+        generation     = generation + 1,
+        current_hash   = $4,
+        successor_salt = $5,
+        retry_key_hash = $6,
+        spendings      = substr($7 || spendings, 1, 104),
+        last_used_at   = $8,
+        expires_at     = CASE WHEN $9 < ends_at THEN $9 ELSE ends_at END
+    WHERE id = $1 AND generation = $2 AND current_hash = $3 AND transport = $10
+      AND ended_at IS NULL AND expires_at > $8
+      AND EXISTS (SELECT 1 FROM users WHERE users.id = sign_ins.user_id AND users.epoch = sign_ins.epoch
+                  AND users.disabled_at IS NULL AND users.deleted_at IS NULL)
+    RETURNING user_id, expires_at";
+
+impl Spend {
+    /// The spending's time as the row remembers it: fixed width, so that `substr` can forget the oldest.
+    pub(super) fn stamp(&self) -> String {
+        format!("{:0width$}", self.now.as_millis().max(0), width = SPENDING_DIGITS)
+    }
+
+    pub(super) fn values<'v>(&'v self, stamp: &'v str) -> [Value<'v>; 10] {
+        [
+            self.sign_in.into(),
+            self.generation.into(),
+            (&self.presented_hash).into(),
+            (&self.successor_hash).into(),
+            (&self.successor_salt).into(),
+            self.retry_key_hash.as_ref().into(),
+            stamp.into(),
+            self.now.into(),
+            self.expires_at.into(),
+            self.transport.into(),
+        ]
+    }
+}
+
+pub(super) fn spent(row: &Row<'_>) -> Result<Spent> {
+    Ok(Spent { user: row.user_id(0)?, expires_at: row.time(1)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_statement_remembers_as_many_digits_as_the_reader_expects() {
+        let kept = format!("1, {})", REMEMBERED_SPENDINGS * SPENDING_DIGITS);
+        assert!(SPEND.contains(&kept));
+    }
+}
