@@ -20,6 +20,8 @@ pub enum Error {
     WrongPassword,
     /// An account without a password has to sign in afresh before it may change itself.
     ReauthenticationRequired,
+    /// The request comes from a page of another site; nothing was done.
+    CrossSiteRequest,
     /// What was asked for does not exist, or is not the caller's.
     NotFound,
     /// More passwords wait than can be checked in time.
@@ -34,7 +36,7 @@ pub enum Error {
 }
 
 /// The result of a flow function.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an access token was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
