@@ -11,6 +11,7 @@ CREATE TABLE users (
     epoch             INTEGER NOT NULL,          -- grows with every credential change; a sign-in of an older epoch is dead
     tokens_after      INTEGER NOT NULL,          -- seconds; an access token without a sign-in must be issued later
     created_at        INTEGER NOT NULL,          -- every *_at: milliseconds since 1970, UTC
+    last_sign_in_at   INTEGER,
     disabled_at       INTEGER,
     deleted_at        INTEGER,
     CHECK ((email IS NULL) = (email_key IS NULL)),

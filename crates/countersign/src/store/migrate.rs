@@ -22,7 +22,7 @@ const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";
 
 /// The schema version that this program works with.
-pub(crate) fn newest_version() -> i64 {
+pub(super) fn newest_version() -> i64 {
     SQLITE.last().map_or(0, |migration| migration.version)
 }
 

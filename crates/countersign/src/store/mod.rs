@@ -27,7 +27,7 @@ use std::pin::Pin;
 
 pub(crate) use check::{Live, LiveQuery};
 pub(crate) use row::{Row, Value};
-pub(crate) use spend::{Spend, Spent};
+pub(crate) use spend::{REMEMBERED_SPENDINGS, SPENDING_DIGITS, Spend, Spent};
 
 use crate::error::{Error, Internal, Result};
 
@@ -74,6 +74,11 @@ impl Store {
     /// Looks up a user through a living sign-in, or without one.
     pub(crate) async fn check(&self, query: LiveQuery) -> Result<Option<Live>> {
         self.0.check(query)
+    }
+
+    /// The schema version that this program works with.
+    pub(crate) fn schema_version() -> i64 {
+        migrate::newest_version()
     }
 
     /// Whether the database answers and can be written to.

@@ -28,7 +28,7 @@ pub(crate) struct Connection(rusqlite::Connection);
 
 impl Connection {
     /// Opens the file for writing, creating it where it does not exist.
-    pub(super) fn open(file: &Path) -> Result<Self> {
+    pub(in crate::store) fn open(file: &Path) -> Result<Self> {
         let connection = rusqlite::Connection::open(file).map_err(trouble)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(trouble)?;
         connection.execute_batch(PRAGMAS).map_err(trouble)?;
