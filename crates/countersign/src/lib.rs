@@ -5,6 +5,9 @@ pub mod error;
 pub mod time;
 pub mod secret;
 pub mod id;
+pub mod names;
+pub mod password;
 
 // Part II, ground
 mod store;
+pub mod hashing;
