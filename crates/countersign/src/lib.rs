@@ -10,4 +10,5 @@ pub mod password;
 
 // Part II, ground
 mod store;
+pub mod settings;
 pub mod hashing;
