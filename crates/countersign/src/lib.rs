@@ -12,3 +12,4 @@ pub mod password;
 mod store;
 pub mod settings;
 pub mod hashing;
+pub mod web;

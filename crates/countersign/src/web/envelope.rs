@@ -1,0 +1,265 @@
+//! What every request and every answer share, in one layer instead of seven: a name, a time limit, a net under
+//! panics, protective headers, and at most one line in the log.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
+    REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tower::{Layer, Service};
+
+use crate::web::problem::{ForTheLog, Problem};
+use crate::web::request_id::{RequestId, X_REQUEST_ID};
+
+/// The longest path and query together, in bytes (SEC-70).
+const MAX_URI: usize = 8_192;
+
+/// How much of a path the log repeats, in bytes.
+const MAX_LOGGED_PATH: usize = 256;
+
+const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
+const ONE_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
+const NOTHING_EMBEDDED: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
+
+/// What the operator decides about all requests.
+#[derive(Debug, Clone, Copy)]
+pub struct EnvelopeSettings {
+    /// Whether browsers reach the service over https, so that they may be told to insist on it.
+    pub https: bool,
+    /// How long a request may take, its body included.
+    pub time_limit: Duration,
+    /// From when on a request is worth a warning.
+    pub slow: Duration,
+}
+
+impl Default for EnvelopeSettings {
+    fn default() -> Self {
+        Self { https: false, time_limit: Duration::from_secs(30), slow: Duration::from_secs(1) }
+    }
+}
+
+/// Puts an [`Envelope`] around a service, such as a router or each of its routes.
+#[derive(Debug, Clone)]
+pub struct EnvelopeLayer(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    settings: EnvelopeSettings,
+    panics: AtomicU64,
+}
+
+impl EnvelopeLayer {
+    /// A layer that keeps to these settings.
+    #[must_use]
+    pub fn new(settings: EnvelopeSettings) -> Self {
+        Self(Arc::new(Shared { settings, panics: AtomicU64::new(0) }))
+    }
+
+    /// How many handlers panicked so far, over all services that this layer went around.
+    #[must_use]
+    pub fn panics(&self) -> u64 {
+        self.0.panics.load(Ordering::Relaxed)
+    }
+}
+
+impl<S> Layer<S> for EnvelopeLayer {
+    type Service = Envelope<S>;
+
+    fn layer(&self, inner: S) -> Envelope<S> {
+        Envelope { inner, shared: Arc::clone(&self.0) }
+    }
+}
+
+/// A service whose every answer is named, dressed, timed and, where it matters, logged.
+///
+/// It never fails: a panic becomes a `500`, an overlong request a `503`.
+#[derive(Debug, Clone)]
+pub struct Envelope<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+impl<S, B> Service<Request<B>> for Envelope<S>
+where
+    S: Service<Request<B>, Response = Response, Error = Infallible>,
+    S::Future: Unpin,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answer<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let asked = Asked {
+            id: RequestId::of(request.headers()),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            begun: Instant::now(),
+        };
+        let state = match refusal(&asked.uri, request.headers()) {
+            Some(response) => State::Refused(response),
+            None => {
+                request.extensions_mut().insert(asked.id.clone());
+                match catch_unwind(AssertUnwindSafe(|| self.inner.call(request))) {
+                    Ok(future) => State::Running(future),
+                    Err(panic) => State::Refused(after_panic(&self.shared, &asked, &*panic)),
+                }
+            }
+        };
+        Answer { state, asked, shared: Arc::clone(&self.shared), limit: None }
+    }
+}
+
+/// What nothing behind the envelope should have to deal with.
+fn refusal(uri: &Uri, headers: &HeaderMap) -> Option<Response> {
+    if uri.path_and_query().is_some_and(|it| it.as_str().len() > MAX_URI) {
+        let detail = "The path and query are longer than 8,192 bytes";
+        return Some(Problem::new(StatusCode::URI_TOO_LONG, "uri_too_long", detail).into_response());
+    }
+    // Two lengths: whoever stands before us may have believed the other one (SEC-71). hyper itself drops the
+    // Content-Length, answers, and closes the connection; other servers may hand both on.
+    if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
+        let detail = "Send Content-Length or Transfer-Encoding, not both";
+        let mut response = Problem::new(StatusCode::BAD_REQUEST, "ambiguous_length", detail).into_response();
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        return Some(response);
+    }
+    None
+}
+
+/// What the log may know of a request: neither headers nor body, nor the query.
+#[derive(Debug)]
+struct Asked {
+    id: RequestId,
+    method: Method,
+    uri: Uri,
+    begun: Instant,
+}
+
+impl Asked {
+    fn path(&self) -> &str {
+        let path = self.uri.path();
+        path.get(..path.floor_char_boundary(MAX_LOGGED_PATH)).unwrap_or(path)
+    }
+}
+
+#[derive(Debug)]
+enum State<F> {
+    Running(F),
+    Refused(Response),
+    Answered,
+}
+
+/// An answer on its way.
+#[derive(Debug)]
+pub struct Answer<F> {
+    state: State<F>,
+    asked: Asked,
+    shared: Arc<Shared>,
+    /// Set up when the inner service first waits: most requests never do.
+    limit: Option<Pin<Box<Sleep>>>,
+}
+
+impl<F> Future for Answer<F>
+where
+    F: Future<Output = Result<Response, Infallible>> + Unpin,
+{
+    type Output = Result<Response, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let polled = match &mut this.state {
+            State::Running(future) => catch_unwind(AssertUnwindSafe(|| Pin::new(future).poll(context))),
+            State::Refused(response) => Ok(Poll::Ready(Ok(std::mem::take(response)))),
+            State::Answered => Ok(Poll::Pending),
+        };
+        let response = match polled {
+            Ok(Poll::Ready(Ok(response))) => response,
+            Ok(Poll::Pending) => {
+                ready!(this.poll_limit(context));
+                Problem::timeout().into_response()
+            }
+            Err(panic) => after_panic(&this.shared, &this.asked, &*panic),
+        };
+        // What still runs is dropped here, a handler that panicked or ran out of time included.
+        this.state = State::Answered;
+        Poll::Ready(Ok(this.seal(response)))
+    }
+}
+
+impl<F> Answer<F> {
+    fn poll_limit(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let end = self.asked.begun + self.shared.settings.time_limit;
+        self.limit.get_or_insert_with(|| Box::pin(sleep_until(end))).as_mut().poll(context)
+    }
+
+    fn seal(&self, mut response: Response) -> Response {
+        self.log(&mut response);
+        let headers = response.headers_mut();
+        headers.reserve(8);
+        headers.insert(X_REQUEST_ID, self.asked.id.header());
+        headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+        headers.entry(CONTENT_SECURITY_POLICY).or_insert(NOTHING_EMBEDDED);
+        headers.entry(REFERRER_POLICY).or_insert(NO_REFERRER);
+        headers.entry(CACHE_CONTROL).or_insert(NO_STORE);
+        if self.shared.settings.https {
+            headers.insert(STRICT_TRANSPORT_SECURITY, ONE_YEAR);
+        }
+        if headers.get(CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"text/html")) {
+            headers.insert(CROSS_ORIGIN_OPENER_POLICY, SAME_ORIGIN);
+            headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, SAME_ORIGIN);
+        }
+        response
+    }
+
+    fn log(&self, response: &mut Response) {
+        let cause = response.extensions_mut().remove::<ForTheLog>();
+        let (request_id, method, path) =
+            (self.asked.id.as_str(), self.asked.method.as_str(), self.asked.path());
+        let status = response.status().as_u16();
+        let elapsed = self.asked.begun.elapsed();
+        let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        let cause = cause.as_ref().map(ForTheLog::text);
+        if cause.is_some() || status == 500 {
+            tracing::error!(request_id, method, path, status, duration_ms, cause, "request failed");
+        } else if status > 500 {
+            tracing::warn!(request_id, method, path, status, duration_ms, "request turned away");
+        } else if elapsed > self.shared.settings.slow {
+            tracing::warn!(request_id, method, path, status, duration_ms, "request slow");
+        } else {
+            tracing::debug!(request_id, method, path, status, duration_ms, "request");
+        }
+    }
+}
+
+fn after_panic(shared: &Shared, asked: &Asked, panic: &(dyn Any + Send)) -> Response {
+    shared.panics.fetch_add(1, Ordering::Relaxed);
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text");
+    tracing::error!(request_id = asked.id.as_str(), panic = text, "a handler panicked");
+    Problem::internal_error().into_response()
+}
+
+#[cfg(test)]
+mod tests;
