@@ -1,4 +1,6 @@
-//! The service as a library.
+//! Authentication as a library: sign up, trade the password for tokens, verify, refresh, sign out.
+//!
+//! The modules stand in reading order, and that order is law: a module uses only those listed above it.
 
 // Part I, words: pure, no I/O
 pub mod error;
@@ -12,4 +14,31 @@ pub mod password;
 mod store;
 pub mod settings;
 pub mod hashing;
-pub mod web;
+mod keys;
+mod audit;
+mod web;
+mod service;
+
+// Part III, the flow: six chapters
+pub mod user;
+pub mod sign_in;
+mod caller;
+pub mod authenticate;
+pub mod access;
+mod refresh;
+mod revoke;
+
+// Part IV, extensions: they use Parts I to III and never one another
+pub mod profile;
+pub mod operator;
+mod health;
+mod api_docs;
+
+// Part V, the whole
+pub(crate) mod router;
+pub mod jobs;
+
+pub use access::CurrentUser;
+pub use router::{openapi, router};
+pub use service::{Countersign, OpenError};
+pub use settings::Settings;

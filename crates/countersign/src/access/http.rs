@@ -1,0 +1,50 @@
+//! The extractor behind every route that needs an access token.
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::response::{IntoResponse, Response};
+use countersign_token::{JwkSet, Refusal, from_authorization};
+use http::StatusCode;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+
+use super::{CurrentUser, refused, resolve};
+use crate::service::Countersign;
+use crate::web::answer;
+use crate::web::problem::Problem;
+
+impl<S> FromRequestParts<S> for CurrentUser
+where
+    S: Send + Sync,
+    Countersign: FromRef<S>,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let mut values = parts.headers.get_all(AUTHORIZATION).iter();
+        let (value, another) = (values.next(), values.next());
+        if another.is_some() {
+            return Err(two_headers().into_response());
+        }
+        let token = value.ok_or(Refusal::Missing).and_then(from_authorization);
+        let token = token.map_err(|refusal| refused(refusal).into_response())?;
+        resolve(&Countersign::from_ref(state), token).await.map_err(IntoResponse::into_response)
+    }
+}
+
+/// SEC-66: whoever sends two may mean either.
+fn two_headers() -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "multiple_authorization_headers",
+        "Send one Authorization header, not several",
+    )
+}
+
+/// The public keys of access tokens; none where they are signed with a shared secret (HS256).
+#[utoipa::path(
+    get, path = "/.well-known/jwks.json", operation_id = "show_jwks", tag = "operations",
+    responses((status = 200, description = "A JSON Web Key Set (RFC 7517 §5)"))
+)]
+pub(crate) async fn show_jwks() -> Response {
+    answer::json(StatusCode::OK, &JwkSet::default())
+}

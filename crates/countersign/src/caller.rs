@@ -1,0 +1,50 @@
+//! Who is on the other end of the connection: its address, believed only through trusted proxies, and what it calls
+//! itself.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
+use http::header::USER_AGENT;
+use http::request::Parts;
+
+use crate::service::Countersign;
+use crate::sign_in::{Client, Transport};
+
+const USER_AGENT_CHARACTERS: usize = 256;
+
+/// The other end of the connection, as an extractor.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) address: Option<IpAddr>,
+    user_agent: Option<String>,
+}
+
+impl Caller {
+    /// What a sign-in remembers of it.
+    pub(crate) fn client(self, transport: Transport) -> Client {
+        Client { user_agent: self.user_agent, address: self.address, transport }
+    }
+}
+
+impl<S> FromRequestParts<S> for Caller
+where
+    S: Send + Sync,
+    Countersign: FromRef<S>,
+{
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let service = Countersign::from_ref(state);
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+        let address = service.client_address(&parts.headers, peer);
+        let user_agent = parts.headers.get(USER_AGENT).map(|value| plain(value.as_bytes()));
+        Ok(Self { address, user_agent })
+    }
+}
+
+/// Printable, of bounded length, and without NUL, which no database takes in text.
+fn plain(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.chars().filter(|letter| !letter.is_control()).take(USER_AGENT_CHARACTERS).collect()
+}

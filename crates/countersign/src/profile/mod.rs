@@ -1,0 +1,197 @@
+//! The owner's own account: show it, change it, delete it.
+
+pub(crate) mod http;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::access::CurrentUser;
+use crate::audit::{self, Event};
+use crate::error::{AccessRefusal, Error, FieldError, FieldErrors, Result};
+use crate::hashing::Verdict;
+use crate::id::{SignInId, UserId};
+use crate::names::{Email, Username};
+use crate::password::Password;
+use crate::secret::SecretString;
+use crate::service::Countersign;
+use crate::sign_in::EndReason;
+use crate::store::{Attempt, Tx};
+use crate::time::Timestamp;
+use crate::user::{self, Credential, NewWords, User, keep, username_taken};
+
+/// How fresh a sign-in must be to stand in for a password that the account does not have.
+const FRESH_SIGN_IN: Duration = Duration::from_secs(600);
+
+/// The changes that an owner asks for, judged. `None`: leave it as it is.
+#[derive(Debug, Default)]
+pub struct Change {
+    username: Option<Username>,
+    email: Option<Option<Email>>,
+    password: Option<Password>,
+}
+
+impl Change {
+    /// Judges all fields and reports every failing one with every reason.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub fn judge(
+        service: &Countersign,
+        who: &User,
+        username: Option<&str>,
+        email: Option<Option<&str>>,
+        password: Option<SecretString>,
+        mut errors: FieldErrors,
+    ) -> Result<Self> {
+        let new_username =
+            username.map(Username::parse).and_then(|parsed| keep("username", parsed, &mut errors));
+        let new_email = match email {
+            Some(Some(address)) => keep("email", Email::parse(address), &mut errors).map(Some),
+            Some(None) => Some(None),
+            None => None,
+        };
+        let (username, email) = (username.unwrap_or(&who.username), email.unwrap_or(who.email.as_deref()));
+        let password = password
+            .map(|typed| Password::for_account(typed, service.rules(), Some(username), email))
+            .and_then(|judged| judged.map_err(|broken| errors.extend("password", broken)).ok());
+        errors.into_result()?;
+        Ok(Self { username: new_username, email: new_email, password })
+    }
+}
+
+/// Changes the account once the owner has proved to be the owner. A new password ends every other sign-in; this one
+/// goes on.
+///
+/// # Errors
+/// [`Error::Invalid`] where the username is taken; [`Error::WrongPassword`]; [`Error::ReauthenticationRequired`];
+/// [`Error::AccessToken`] where the sign-in ended meanwhile; [`Error::Overloaded`]; [`Error::Unavailable`].
+pub async fn change(
+    service: &Countersign,
+    who: &CurrentUser,
+    change: Change,
+    current_password: Option<SecretString>,
+    from: Option<IpAddr>,
+) -> Result<User> {
+    let credential = prove(service, who, current_password, from).await?;
+    let has_new_password = change.password.is_some();
+    let hash = match change.password {
+        Some(password) => Some(service.lanes().hash(password, from).await?),
+        None => None,
+    };
+    let input = Changing {
+        user: credential.user,
+        epoch: credential.epoch,
+        username: change.username,
+        email: change.email,
+        hash,
+        keep: who.sign_in.map(|sign_in| sign_in.id),
+        now: service.now(),
+    };
+    let changed = service.store().write(input, |tx, input| Box::pin(apply(tx, input))).await?;
+    let user = match changed {
+        Changed::Yes(user) => user,
+        Changed::NameTaken => return Err(username_taken()),
+        Changed::ProofIsVoid => return Err(Error::AccessToken(AccessRefusal::Invalid)),
+    };
+    audit::record(
+        if has_new_password { Event::PasswordChanged } else { Event::ProfileChanged },
+        user.id.into(),
+    );
+    Ok(user)
+}
+
+struct Changing {
+    user: UserId,
+    epoch: i64,
+    username: Option<Username>,
+    email: Option<Option<Email>>,
+    hash: Option<String>,
+    keep: Option<SignInId>,
+    now: Timestamp,
+}
+
+enum Changed {
+    Yes(User),
+    NameTaken,
+    ProofIsVoid,
+}
+
+async fn apply(tx: &mut Tx, input: &Changing) -> Result<Changed> {
+    if input.username.is_some() || input.email.is_some() {
+        let email = input.email.as_ref().map(Option::as_ref);
+        let words =
+            NewWords { id: input.user, epoch: input.epoch, username: input.username.as_ref(), email };
+        match tx.set_words(&words).await? {
+            Attempt::Done(1) => {}
+            Attempt::Done(_) => return Ok(Changed::ProofIsVoid),
+            Attempt::Conflict => return Ok(Changed::NameTaken),
+        }
+    }
+    if let Some(hash) = &input.hash {
+        if !tx.set_password_hash(input.user, Some(input.epoch), hash).await? {
+            return Ok(Changed::ProofIsVoid);
+        }
+        tx.end_all_sign_ins(input.user, EndReason::PasswordChanged, input.now, input.keep).await?;
+    }
+    let account = tx.account_by_id(input.user).await?;
+    Ok(account.map_or(Changed::ProofIsVoid, |account| Changed::Yes(account.user)))
+}
+
+/// Deletes the account softly: the row is flagged, every sign-in ends, and the name stays reserved until the purge.
+///
+/// # Errors
+/// As [`change`].
+pub async fn delete(
+    service: &Countersign,
+    who: &CurrentUser,
+    current_password: Option<SecretString>,
+    from: Option<IpAddr>,
+) -> Result<()> {
+    let credential = prove(service, who, current_password, from).await?;
+    let input = (credential.user, credential.epoch, service.now());
+    let deleted = service.store().write(input, |tx, (user, epoch, now)| {
+        Box::pin(async move {
+            let deleted = tx.flag_as_deleted(*user, Some(*epoch), *now).await?;
+            if deleted {
+                tx.end_all_sign_ins(*user, EndReason::UserDeleted, *now, None).await?;
+            }
+            Ok(deleted)
+        })
+    });
+    if !deleted.await? {
+        return Err(Error::AccessToken(AccessRefusal::Invalid));
+    }
+    audit::record(Event::UserDeleted, who.user.id.into());
+    Ok(())
+}
+
+/// The owner proves to be the owner: by the password, or, where there is none, by having signed in just now.
+async fn prove(
+    service: &Countersign,
+    who: &CurrentUser,
+    current_password: Option<SecretString>,
+    from: Option<IpAddr>,
+) -> Result<Credential> {
+    let credential = user::credential_by_id(service, who.user.id).await?;
+    let credential = credential
+        .filter(|credential| credential.is_alive && credential.epoch == who.epoch)
+        .ok_or(Error::AccessToken(AccessRefusal::Invalid))?;
+    if credential.password_hash.is_none() {
+        let fresh = |sign_in: crate::access::CurrentSignIn| {
+            service.now().since(sign_in.created_at) <= FRESH_SIGN_IN
+        };
+        let proved = who.sign_in.is_some_and(fresh);
+        return if proved { Ok(credential) } else { Err(Error::ReauthenticationRequired) };
+    }
+    let Some(password) = current_password else {
+        let error = FieldError::new("required", "Give your current password to confirm this change.");
+        return Err(Error::Invalid(FieldErrors::of("current_password", error)));
+    };
+    let stored = credential.password_hash.clone();
+    match service.lanes().verify(Password::for_sign_in(password), stored, from).await? {
+        Verdict::Right { .. } => Ok(credential),
+        Verdict::Wrong => Err(Error::WrongPassword),
+    }
+}

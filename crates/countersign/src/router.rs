@@ -1,0 +1,72 @@
+//! Every route on one page; the API's description comes from the same list.
+
+use axum::Router;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::service::Countersign;
+use crate::web::envelope::{EnvelopeLayer, EnvelopeSettings};
+use crate::{access, api_docs, authenticate, health, profile, refresh, revoke, user, web};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Countersign",
+        description = "Sign up, trade the password once for tokens, verify, refresh, sign out.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    tags(
+        (name = "flow", description = "Sign up, sign in, refresh, sign out"),
+        (name = "account", description = "One's own account"),
+        (name = "operations", description = "For operators and programs")
+    )
+)]
+struct Description;
+
+fn routes() -> OpenApiRouter<Countersign> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(user::http::create_user))
+        .routes(routes!(authenticate::http::authenticate))
+        .routes(routes!(refresh::http::refresh, revoke::http::sign_out))
+        .routes(routes!(revoke::http::sign_out_everywhere))
+        .routes(routes!(profile::http::show_me, profile::http::change_me, profile::http::delete_me))
+        .routes(routes!(health::show_liveness))
+        .routes(routes!(health::show_readiness))
+        .routes(routes!(api_docs::show_openapi))
+        .routes(routes!(api_docs::show_docs))
+        .routes(routes!(api_docs::show_docs_script))
+        .routes(routes!(api_docs::show_docs_style))
+        .routes(routes!(access::http::show_jwks))
+}
+
+/// The whole service as a router: mount it at the root of an application, or nest it below a path (and give that path
+/// to `public_url`, which the cookie's path follows).
+#[must_use]
+pub fn router(service: &Countersign) -> Router {
+    let (routes, _) = routes().split_for_parts();
+    let router = routes
+        .fallback(web::not_found)
+        .method_not_allowed_fallback(web::method_not_allowed)
+        .with_state(service.clone());
+    let router = match web::cors(service.foreign_origins()) {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    let https = service.settings().public_url.scheme() == "https";
+    router.layer(EnvelopeLayer::new(EnvelopeSettings { https, ..EnvelopeSettings::default() }))
+}
+
+/// The API's description: OpenAPI 3.1, as JSON.
+#[must_use]
+pub fn openapi() -> String {
+    let (_, mut description) = routes().split_for_parts();
+    if let Some(components) = description.components.as_mut() {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        components.add_security_scheme("access_token", SecurityScheme::Http(bearer));
+        let cookie = ApiKey::Cookie(ApiKeyValue::new("refresh_token"));
+        components.add_security_scheme("refresh_cookie", SecurityScheme::ApiKey(cookie));
+    }
+    description.to_pretty_json().unwrap_or_default()
+}

@@ -1,0 +1,239 @@
+//! The service: everything that requests share, opened once and passed as `&Countersign`.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use countersign_token::{HmacKey, Signer, Verifier};
+use http::HeaderMap;
+
+use crate::hashing::{HashLanes, LaneConfig};
+use crate::keys::{self, RefreshKey};
+use crate::password::{Params, Rules};
+use crate::secret::{ExposeSecret as _, SecretString};
+use crate::settings::{Database, Settings};
+use crate::store::Store;
+use crate::time::{Clock, Timestamp};
+use crate::web::client_address::{TrustedProxies, client_address};
+use crate::web::cookie::Cookie;
+use crate::web::origin::{Origin, OriginPolicy};
+
+/// The authentication service. Clones share everything.
+#[derive(Clone)]
+pub struct Countersign(Arc<Parts>);
+
+struct Parts {
+    settings: Settings,
+    clock: Clock,
+    store: Store,
+    lanes: HashLanes,
+    rules: Rules,
+    signer: Signer,
+    verifier: Verifier,
+    refresh_keys: Vec<RefreshKey>,
+    refresh_cookie: Cookie,
+    origins: OriginPolicy,
+    foreign_origins: Vec<Origin>,
+    proxies: TrustedProxies,
+}
+
+/// Why the service could not be opened: sentences for the operator, with the mend.
+#[derive(Debug)]
+pub struct OpenError(String);
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl Countersign {
+    /// Judges the settings, creates what is missing (data folder, secret key, database), brings the schema up to date
+    /// and starts the threads that write and hash.
+    ///
+    /// # Errors
+    /// Settings that contradict each other, files that can't be used, a database of another program.
+    pub async fn open(settings: Settings) -> Result<Self, OpenError> {
+        Self::open_with_clock(settings, Clock::System).await
+    }
+
+    /// Like [`Countersign::open`], by another clock: for tests of applications that embed the service.
+    ///
+    /// # Errors
+    /// As [`Countersign::open`].
+    pub async fn open_with_clock(settings: Settings, clock: Clock) -> Result<Self, OpenError> {
+        judge(&settings)?;
+        keys::make_data_dir(&settings.data_dir).map_err(OpenError)?;
+        let secret_keys = secret_keys(&settings)?;
+        let store = match settings.database() {
+            Database::Sqlite(file) => Store::open_sqlite(&file).map_err(|refusal| OpenError(refusal.0))?,
+            Database::Postgres(_) => return Err(OpenError("this version stores in SQLite only".to_owned())),
+        };
+        let access_keys = secret_keys.iter().map(access_key).collect::<Result<Vec<_>, _>>()?;
+        let own_origin = Origin::parse(&settings.origin()).map_err(OpenError)?;
+        let foreign_origins = foreign_origins(&settings)?;
+        let parts = Parts {
+            rules: rules(&settings),
+            lanes: lanes(&settings)?,
+            signer: signer(&settings, &access_keys)?,
+            verifier: verifier(&settings, &access_keys)?,
+            refresh_keys: secret_keys.iter().map(RefreshKey::derive).collect(),
+            refresh_cookie: refresh_cookie(&settings)?,
+            origins: OriginPolicy::new(&own_origin, &foreign_origins),
+            foreign_origins,
+            proxies: proxies(&settings)?,
+            settings,
+            clock,
+            store,
+        };
+        Ok(Self(Arc::new(parts)))
+    }
+
+    /// Answers what is queued, ends the threads and closes the database. Requests that come later are refused.
+    pub async fn shut_down(&self) {
+        self.0.lanes.shut_down();
+        self.0.store.close();
+    }
+
+    /// The settings that the service was opened with.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// The version of the schema that the database was brought to.
+    #[must_use]
+    pub fn schema_version(&self) -> i64 {
+        Store::schema_version()
+    }
+
+    /// Whether the database can be read and written.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Unavailable`] while it can't.
+    pub async fn ready(&self) -> crate::error::Result<()> {
+        self.0.store.ping().await
+    }
+
+    /// The lanes in which passwords are hashed and verified.
+    #[must_use]
+    pub fn lanes(&self) -> &HashLanes {
+        &self.0.lanes
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.0.rules
+    }
+
+    pub(crate) fn signer(&self) -> &Signer {
+        &self.0.signer
+    }
+
+    pub(crate) fn verifier(&self) -> &Verifier {
+        &self.0.verifier
+    }
+
+    /// The keys of refresh tokens: the first makes them, all recognise them.
+    pub(crate) fn refresh_keys(&self) -> &[RefreshKey] {
+        &self.0.refresh_keys
+    }
+
+    pub(crate) fn refresh_cookie(&self) -> &Cookie {
+        &self.0.refresh_cookie
+    }
+
+    pub(crate) fn origins(&self) -> &OriginPolicy {
+        &self.0.origins
+    }
+
+    /// The other origins whose pages may call.
+    pub(crate) fn foreign_origins(&self) -> &[Origin] {
+        &self.0.foreign_origins
+    }
+
+    /// Where a request comes from, believing none but the trusted proxies.
+    pub(crate) fn client_address(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Option<IpAddr> {
+        client_address(headers, peer, &self.0.proxies)
+    }
+}
+
+fn judge(settings: &Settings) -> Result<(), OpenError> {
+    let problems = settings.problems();
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let sentences: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    Err(OpenError(sentences.join("\n")))
+}
+
+/// The secret key that signs, then those that only recognise.
+fn secret_keys(settings: &Settings) -> Result<Vec<SecretString>, OpenError> {
+    let current = match &settings.secret_key {
+        Some(key) => key.clone(),
+        None => keys::generated_secret_key(&settings.data_dir).map_err(OpenError)?,
+    };
+    Ok(std::iter::once(current).chain(settings.secret_key_fallbacks.iter().cloned()).collect())
+}
+
+fn access_key(secret_key: &SecretString) -> Result<HmacKey, OpenError> {
+    HmacKey::new(secret_key.expose_secret().as_bytes()).map_err(|refusal| OpenError(refusal.to_string()))
+}
+
+fn signer(settings: &Settings, keys: &[HmacKey]) -> Result<Signer, OpenError> {
+    let key = keys.first().ok_or_else(|| OpenError("there is no secret key".to_owned()))?;
+    Ok(Signer::new(key.clone(), settings.issuer(), settings.audience.as_deref()))
+}
+
+/// It takes the minimal tokens of other programs too that share the secret key.
+fn verifier(settings: &Settings, keys: &[HmacKey]) -> Result<Verifier, OpenError> {
+    let keys = keys.iter().cloned().map(Into::into);
+    let mut verifier = Verifier::builder().keys(keys).issuer(settings.issuer()).accept_minimal(true);
+    if let Some(audience) = &settings.audience {
+        verifier = verifier.audience(audience);
+    }
+    verifier.build().map_err(|refusal| OpenError(refusal.to_string()))
+}
+
+fn refresh_cookie(settings: &Settings) -> Result<Cookie, OpenError> {
+    Cookie::new(&settings.cookie_name, &settings.refresh_path(), settings.cookie_secure).map_err(OpenError)
+}
+
+fn foreign_origins(settings: &Settings) -> Result<Vec<Origin>, OpenError> {
+    settings.cors_allowed_origins.iter().map(|origin| Origin::parse(origin).map_err(OpenError)).collect()
+}
+
+fn proxies(settings: &Settings) -> Result<TrustedProxies, OpenError> {
+    TrustedProxies::parse(settings.trusted_proxies.iter().map(ToString::to_string)).map_err(OpenError)
+}
+
+fn rules(settings: &Settings) -> Rules {
+    let on = settings.password_rules;
+    Rules {
+        min_length: settings.password_min_length,
+        length: on.length,
+        common: on.common,
+        numeric: on.numeric,
+        similarity: on.similarity,
+    }
+}
+
+fn lanes(settings: &Settings) -> Result<HashLanes, OpenError> {
+    let cost = settings.argon2;
+    let params = Params {
+        memory_kib: cost.memory_kib,
+        iterations: cost.iterations,
+        parallelism: cost.parallelism,
+    };
+    let started = HashLanes::start(LaneConfig { params, ..LaneConfig::default() });
+    started.map_err(|fault| OpenError(format!("can't start the hash lanes: {fault:?}")))
+}

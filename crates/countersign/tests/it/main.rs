@@ -1,0 +1,4 @@
+//! The service from outside, over a real socket.
+
+mod app;
+mod first_principles;
