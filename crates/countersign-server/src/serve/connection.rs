@@ -1,0 +1,94 @@
+//! One connection: HTTP/1.1 with limits, from its first byte to its last.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use http::{HeaderValue, Request, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tower::Service;
+
+use super::patience::{Patience, PatientStream, Phase};
+use super::room::Room;
+
+/// The most bytes of a request's head, its address included: more is answered `431` (SEC-70).
+const HEAD_MOST: usize = 32 * 1024;
+
+/// The most bytes that are read ahead.
+const BUFFER_MOST: usize = 64 * 1024;
+
+/// What every connection of a server shares.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    pub(crate) router: Router,
+    pub(crate) patience: Patience,
+    pub(crate) room: Arc<Room>,
+    /// Turns `true` when the server is to stop.
+    pub(crate) draining: watch::Receiver<bool>,
+}
+
+/// Answers requests until the client leaves, takes too long, or the server stops: then the running one is answered.
+pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Shared) {
+    let Shared { router, patience, room, mut draining } = shared;
+    // Answers are small and complete: waiting for more bytes would only delay them.
+    let _ = stream.set_nodelay(true);
+    // A listener on [::] sees IPv4 peers as ::ffff:a.b.c.d.
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    let phase = Phase::default();
+    let io = TokioIo::new(PatientStream::new(stream, patience, room, phase.clone()));
+    let service = service_fn(move |request: Request<Incoming>| {
+        phase.request();
+        let answer = answer(router.clone(), peer, request);
+        let phase = phase.clone();
+        async move {
+            let answer = answer.await;
+            phase.answered();
+            answer
+        }
+    });
+    let mut http = http1::Builder::new();
+    http.max_header_size(HEAD_MOST).max_buf_size(BUFFER_MOST).half_close(true);
+    let mut connection = pin!(http.serve_connection(io, service));
+    let ended = tokio::select! {
+        // First, so that a request that has already come is read before the server's end is heard of.
+        biased;
+        ended = &mut connection => ended,
+        () = drained(&mut draining) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a connection ended early");
+    }
+}
+
+/// Waits until the server is to stop.
+async fn drained(draining: &mut watch::Receiver<bool>) {
+    // An error says that the server has gone: that is an end too.
+    let _ = draining.wait_for(|draining| *draining).await;
+}
+
+async fn answer(
+    mut router: Router,
+    peer: SocketAddr,
+    mut request: Request<Incoming>,
+) -> Result<http::Response<Body>, std::convert::Infallible> {
+    request.extensions_mut().insert(ConnectInfo(peer));
+    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+    let mut response = router.call(request).await?;
+    if chunked {
+        // hyper has dropped a Content-Length that came along. Whoever stands before us may have believed that one,
+        // and take what follows for another request (RFC 9112 §6.1): nothing shall follow.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
