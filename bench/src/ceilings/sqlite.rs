@@ -1,0 +1,179 @@
+//! The store by itself: one writer thread that makes rotations of one row durable, a batch to each commit.
+
+use std::path::Path;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rusqlite::{Connection, params};
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::Outcome;
+
+/// No batch is larger, however many wait.
+const BATCH_LIMIT: usize = 256;
+/// A month, in milliseconds: how far ahead an expiry lies.
+const MONTH_MILLIS: i64 = 30 * 86_400_000;
+
+const SCHEMA: &str = "
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    CREATE TABLE sign_ins (
+        id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL, generation INTEGER NOT NULL, current_hash BLOB NOT NULL,
+        next_salt BLOB NOT NULL, previous_salt BLOB, previous_key_hash BLOB, recent_spendings BLOB,
+        created_at INTEGER NOT NULL, last_used_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+        ended_at INTEGER, user_agent TEXT, address TEXT
+    );";
+const SIGN_IN: &str = "
+    INSERT INTO sign_ins (id, user_id, generation, current_hash, next_salt, recent_spendings, created_at,
+        last_used_at, expires_at, user_agent, address)
+    VALUES (?1, ?1, 0, ?2, ?2, zeroblob(64), 0, 0, ?3, 'countersign-bench', '127.0.0.1')";
+const ROTATE: &str = "
+    UPDATE sign_ins
+    SET generation = generation + 1, current_hash = ?3, previous_salt = next_salt, next_salt = ?4,
+        recent_spendings = ?5, last_used_at = ?6, expires_at = ?6 + ?7
+    WHERE id = ?1 AND current_hash = ?2 AND ended_at IS NULL AND expires_at > ?6";
+
+struct Rotation {
+    id: i64,
+    old: [u8; 32],
+    new: [u8; 32],
+    now: i64,
+    done: oneshot::Sender<bool>,
+}
+
+/// A table of sign-ins with its writer, and clients that rotate them.
+pub(crate) struct Grouped {
+    queue: mpsc::Sender<Rotation>,
+    writer: JoinHandle<Outcome<()>>,
+    runtime: Runtime,
+    hashes: Vec<[u8; 32]>,
+    round: i64,
+}
+
+impl Grouped {
+    /// Makes a database in `dir` with one sign-in for each client.
+    ///
+    /// # Errors
+    /// When the database can't be made.
+    pub(crate) fn open(dir: &Path, clients: usize) -> Outcome<Self> {
+        let database = Connection::open(dir.join("ceiling.db"))?;
+        database.execute_batch(SCHEMA)?;
+        let hashes: Vec<_> = (1..).map(|id| hash_of(id, 0)).take(clients).collect();
+        for (id, hash) in (1_i64..).zip(&hashes) {
+            database.execute(SIGN_IN, params![id, hash, MONTH_MILLIS])?;
+        }
+        let (queue, waiting) = mpsc::channel(BATCH_LIMIT * 4);
+        let writer = std::thread::spawn(move || write(database, waiting));
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        Ok(Self { queue, writer, runtime, hashes, round: 0 })
+    }
+
+    /// Durable rotations a second, every client in a closed loop.
+    ///
+    /// # Errors
+    /// When a rotation is not made.
+    pub(crate) fn rotations_per_second(&mut self, lasts: Duration) -> Outcome<f64> {
+        self.round += 1;
+        let (queue, round) = (&self.queue, self.round);
+        let hashes = std::mem::take(&mut self.hashes);
+        let started = Instant::now();
+        let outcome: Outcome<Vec<_>> = self.runtime.block_on(async {
+            let clients: Vec<_> = (1_i64..)
+                .zip(hashes)
+                .map(|(id, hash)| tokio::spawn(rotate(queue.clone(), id, hash, round, started + lasts)))
+                .collect();
+            let mut done = Vec::with_capacity(clients.len());
+            for client in clients {
+                done.push(client.await??);
+            }
+            Ok(done)
+        });
+        let lasted = started.elapsed();
+        let (hashes, counts): (Vec<_>, Vec<u64>) = outcome?.into_iter().unzip();
+        self.hashes = hashes;
+        Ok(counts.iter().sum::<u64>() as f64 / lasted.as_secs_f64())
+    }
+
+    /// Ends the writer.
+    ///
+    /// # Errors
+    /// What the writer ran into.
+    pub(crate) fn close(self) -> Outcome<()> {
+        drop(self.queue);
+        self.writer.join().map_err(|_| "the writer died")?
+    }
+}
+
+async fn rotate(
+    queue: mpsc::Sender<Rotation>,
+    id: i64,
+    mut old: [u8; 32],
+    round: i64,
+    end: Instant,
+) -> Outcome<([u8; 32], u64)> {
+    let mut count: u64 = 0;
+    while Instant::now() < end {
+        count += 1;
+        let new = hash_of(id, (round << 40).wrapping_add_unsigned(count));
+        let (done, answer) = oneshot::channel();
+        queue.send(Rotation { id, old, new, now: round, done }).await.map_err(|_| "the writer has ended")?;
+        if !answer.await? {
+            return Err("a rotation found another hash than it left".into());
+        }
+        old = new;
+    }
+    Ok((old, count))
+}
+
+/// Thirty-two bytes that differ by client and turn; the store does not care whether they can be guessed.
+fn hash_of(id: i64, turn: i64) -> [u8; 32] {
+    let mixed = turn.wrapping_mul(0x5851_f42d_4c95_7f2d_i64).rotate_left(31) ^ id;
+    let mut hash = [0; 32];
+    for (chunk, part) in hash.chunks_mut(8).zip([id, turn, mixed, !mixed]) {
+        chunk.copy_from_slice(&part.to_le_bytes());
+    }
+    hash
+}
+
+fn write(mut database: Connection, mut waiting: mpsc::Receiver<Rotation>) -> Outcome<()> {
+    let mut batch = Vec::with_capacity(BATCH_LIMIT);
+    while waiting.blocking_recv_many(&mut batch, BATCH_LIMIT) > 0 {
+        let transaction = database.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let mut answers = Vec::with_capacity(batch.len());
+        {
+            let mut statement = transaction.prepare_cached(ROTATE)?;
+            for Rotation { id, old, new, now, done } in batch.drain(..) {
+                let rows = statement.execute(params![id, old, new, new, [0_u8; 64], now, MONTH_MILLIS])?;
+                answers.push((done, rows == 1));
+            }
+        }
+        transaction.commit()?;
+        for (done, won) in answers {
+            // A client that has gone does not want to know.
+            let _ = done.send(won);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_round_goes_on_where_the_last_one_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut grouped = Grouped::open(dir.path(), 4).unwrap();
+        for _ in 0..3 {
+            assert!(grouped.rotations_per_second(Duration::from_millis(30)).unwrap() > 1.0);
+        }
+        grouped.close().unwrap();
+        let database = Connection::open(dir.path().join("ceiling.db")).unwrap();
+        let rotated: i64 = database
+            .query_row("SELECT count(*) FROM sign_ins WHERE generation > 2", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(rotated, 4);
+    }
+}

@@ -1,0 +1,105 @@
+//! `GET /me`: the access check, with nothing else to do, against a bare server that gives the same answer.
+
+use std::net::SocketAddr;
+
+use crate::Outcome;
+use crate::api::{Person, ask, get_me};
+use crate::ceilings::hyper::BareHyper;
+use crate::figures::Series;
+use crate::lab::Lab;
+use crate::load::{Load, Script, Taken, Verdict};
+use crate::machine::processor_time_of;
+use crate::report::{Aim, Row, Unit};
+use crate::scenarios::fsync::millis;
+use crate::wire::Answer;
+
+/// Connections, each with a user and a sign-in of its own.
+const CLIENTS: usize = 64;
+
+/// A client that asks who it is.
+#[derive(Debug)]
+pub(crate) struct Me {
+    request: Vec<u8>,
+}
+
+impl Me {
+    /// One client for each person, signed in anew: an access token does not outlive a long run.
+    ///
+    /// # Errors
+    /// When a sign-in fails.
+    pub(crate) fn of(people: &[Person], address: SocketAddr) -> Outcome<Vec<Self>> {
+        let one = |person: &Person| Ok(Self { request: get_me(&person.sign_in(address)?.access_token) });
+        people.iter().map(one).collect()
+    }
+}
+
+impl Script for Me {
+    fn request(&self) -> &[u8] {
+        &self.request
+    }
+
+    fn judge(&mut self, answer: &Answer<'_>) -> Verdict {
+        if answer.status == 200 { Verdict::Served } else { Verdict::Unexpected }
+    }
+}
+
+/// A rate with the processor time that one request costs the server, and its latency.
+#[derive(Debug, Default)]
+pub(crate) struct Side {
+    /// Requests a second.
+    pub(crate) rates: Series,
+    cpu: Series,
+    p50: Series,
+    p99: Series,
+}
+
+impl Side {
+    /// Puts a load on a process and notes what came of it.
+    ///
+    /// # Errors
+    /// As [`Load::put_on`].
+    pub(crate) fn take<S: Script>(&mut self, pid: u32, load: Load, scripts: Vec<S>) -> Outcome<Taken<S>> {
+        let before = processor_time_of(pid)?;
+        let taken = load.put_on(scripts)?;
+        let used = processor_time_of(pid)?.saturating_sub(before);
+        self.rates.push(taken.rate());
+        self.cpu.push(used.as_secs_f64() * 1e6 / taken.served.count() as f64);
+        self.p50.push(millis(taken.served.quantile(0.5)));
+        self.p99.push(millis(taken.served.quantile(0.99)));
+        Ok(taken)
+    }
+
+    /// The rows below the rate: what a request costs the server, and how long its client waits.
+    pub(crate) fn details(self, name: &'static str, ceiling: Self) -> [Row; 3] {
+        [
+            Row::new("- processor time of the server", Unit::Micros, self.cpu).beside(name, ceiling.cpu),
+            Row::new("- p50", Unit::Millis, self.p50).beside(name, ceiling.p50),
+            Row::new("- p99", Unit::Millis, self.p99).beside(name, ceiling.p99),
+        ]
+    }
+}
+
+/// Measures `GET /me`.
+///
+/// # Errors
+/// When the server can't be asked or answers otherwise than `200`.
+pub(crate) fn measure(lab: &Lab) -> Outcome<Vec<Row>> {
+    let server = lab.server("me")?;
+    let people = Person::sign_up_many(server.address, CLIENTS)?;
+    let mut clients = Me::of(&people, server.address)?;
+    let sample = ask(server.address, clients.first().ok_or("no clients")?.request())?;
+    let bare = BareHyper::repeating(&sample.answer(), lab.dir())?;
+    clients = Load::closed_loop(bare.address, lab.warm_up()).put_on(clients)?.scripts;
+    Load::closed_loop(server.address, lab.warm_up()).put_on(clients)?;
+    let (mut subject, mut ceiling) = (Side::default(), Side::default());
+    for _ in lab.rounds("me") {
+        let clients = Me::of(&people, server.address)?;
+        let clients = ceiling.take(bare.pid(), Load::closed_loop(bare.address, lab.lasts), clients)?.scripts;
+        subject.take(server.pid(), Load::closed_loop(server.address, lab.lasts), clients)?;
+    }
+    server.stop()?;
+    let rate = Row::new("`GET /me`, 64 connections", Unit::PerSecond, subject.rates.clone())
+        .beside("bare hyper", ceiling.rates.clone())
+        .aiming(Aim::ShareOfCeiling { now: 0.60, finally: 0.75 });
+    Ok([rate].into_iter().chain(subject.details("bare hyper", ceiling)).collect())
+}
