@@ -103,8 +103,8 @@ fn checked(file: &Path, text: Zeroizing<String>) -> Result<SecretString, String>
 /// overwritten.
 fn generate(data_dir: &Path, file: &Path) -> std::io::Result<()> {
     let key = Zeroizing::new(URL_SAFE_NO_PAD.encode(Zeroizing::new(random_bytes::<48>()).as_slice()));
-    let draft = data_dir.join(format!(".{KEY_FILE}.{}", std::process::id()));
-    let mut out = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    let draft = data_dir.join(format!(".{KEY_FILE}.{:x}", u64::from_le_bytes(random_bytes())));
+    let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
     out.write_all(key.as_bytes())?;
     out.write_all(b"\n")?;
     out.sync_all()?;

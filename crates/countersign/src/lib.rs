@@ -37,6 +37,8 @@ mod api_docs;
 // Part V, the whole
 pub(crate) mod router;
 pub mod jobs;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use access::CurrentUser;
 pub use router::{openapi, router};

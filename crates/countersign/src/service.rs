@@ -229,11 +229,8 @@ fn rules(settings: &Settings) -> Rules {
 
 fn lanes(settings: &Settings) -> Result<HashLanes, OpenError> {
     let cost = settings.argon2;
-    let params = Params {
-        memory_kib: cost.memory_kib,
-        iterations: cost.iterations,
-        parallelism: cost.parallelism,
-    };
+    let params =
+        Params { memory_kib: cost.memory_kib, iterations: cost.iterations, parallelism: cost.parallelism };
     let started = HashLanes::start(LaneConfig { params, ..LaneConfig::default() });
     started.map_err(|fault| OpenError(format!("can't start the hash lanes: {fault:?}")))
 }

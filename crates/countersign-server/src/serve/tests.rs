@@ -193,7 +193,11 @@ async fn a_head_or_an_address_that_is_too_long_is_refused() {
         let mut client = TcpStream::connect(server.address).await.unwrap();
         send(&mut client, &request).await;
         let (answer, _) = rest(&mut client).await;
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{}…: {answer}", request.chars().take(40).collect::<String>());
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{}…: {answer}",
+            request.chars().take(40).collect::<String>()
+        );
     }
 }
 

@@ -81,4 +81,3 @@ fn current(live: Live) -> CurrentUser {
     let sign_in = sign_in.map(|sign_in| CurrentSignIn { id: sign_in.id, created_at: sign_in.created_at });
     CurrentUser { user: User { id, username, email, email_verified, created_at }, sign_in, epoch }
 }
-

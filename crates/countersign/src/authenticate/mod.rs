@@ -58,7 +58,8 @@ pub async fn authenticate(service: &Countersign, attempt: Attempt) -> Result<Tok
     let password = Password::for_sign_in(password);
     let stored = credential.as_ref().and_then(|credential| credential.password_hash.clone());
     let verdict = service.lanes().verify(password.clone(), stored, address).await?;
-    let (Some(credential), Some(password), Verdict::Right { upgrade }) = (credential, password, verdict) else {
+    let (Some(credential), Some(password), Verdict::Right { upgrade }) = (credential, password, verdict)
+    else {
         audit::record(Event::SignInFailed, About { address, ..About::default() });
         return Err(Error::InvalidCredentials);
     };

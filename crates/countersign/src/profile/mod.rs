@@ -121,8 +121,7 @@ enum Changed {
 async fn apply(tx: &mut Tx, input: &Changing) -> Result<Changed> {
     if input.username.is_some() || input.email.is_some() {
         let email = input.email.as_ref().map(Option::as_ref);
-        let words =
-            NewWords { id: input.user, epoch: input.epoch, username: input.username.as_ref(), email };
+        let words = NewWords { id: input.user, epoch: input.epoch, username: input.username.as_ref(), email };
         match tx.set_words(&words).await? {
             Attempt::Done(1) => {}
             Attempt::Done(_) => return Ok(Changed::ProofIsVoid),
@@ -179,9 +178,8 @@ async fn prove(
         .filter(|credential| credential.is_alive && credential.epoch == who.epoch)
         .ok_or(Error::AccessToken(AccessRefusal::Invalid))?;
     if credential.password_hash.is_none() {
-        let fresh = |sign_in: crate::access::CurrentSignIn| {
-            service.now().since(sign_in.created_at) <= FRESH_SIGN_IN
-        };
+        let fresh =
+            |sign_in: crate::access::CurrentSignIn| service.now().since(sign_in.created_at) <= FRESH_SIGN_IN;
         let proved = who.sign_in.is_some_and(fresh);
         return if proved { Ok(credential) } else { Err(Error::ReauthenticationRequired) };
     }

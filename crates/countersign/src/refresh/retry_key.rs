@@ -53,11 +53,15 @@ mod tests {
 
     #[test]
     fn a_key_is_long_enough_and_url_safe() {
-        for good in ["0123456789abcdefghijkl", "8e03978e-40d5-43e8-bc93-6894a57f9324", "\"0123456789abcdefghijkl\""] {
+        for good in
+            ["0123456789abcdefghijkl", "8e03978e-40d5-43e8-bc93-6894a57f9324", "\"0123456789abcdefghijkl\""]
+        {
             assert!(RetryKey::parse(good.as_bytes()).is_ok(), "{good}");
         }
         let long = "k".repeat(256);
-        for bad in ["", "0123456789abcdefghijk", "0123456789abcdefghij l", "0123456789abcdefghijké", "\"\"", &long] {
+        for bad in
+            ["", "0123456789abcdefghijk", "0123456789abcdefghij l", "0123456789abcdefghijké", "\"\"", &long]
+        {
             assert!(RetryKey::parse(bad.as_bytes()).is_err(), "{bad}");
         }
     }

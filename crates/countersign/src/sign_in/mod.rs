@@ -180,7 +180,8 @@ impl NewSignIn {
     /// Draws the id and the first refresh token, and sets the two ends.
     pub(crate) fn draw(service: &Countersign, proof: Proof, client: Client) -> Result<Self> {
         let now = service.now();
-        let key = service.refresh_keys().first().ok_or_else(|| Error::Fault(Internal::new("no refresh key")))?;
+        let key =
+            service.refresh_keys().first().ok_or_else(|| Error::Fault(Internal::new("no refresh key")))?;
         let ends_at = now.plus(service.settings().session_max);
         let expires_at = now.plus(service.settings().refresh_token_lifetime).min(ends_at);
         let token = RefreshToken::first(key, SignInId::fresh(now));
@@ -211,9 +212,9 @@ pub(crate) fn authentic(service: &Countersign, texts: &[&str]) -> Vec<RefreshTok
 /// [`Error::Unavailable`].
 pub async fn end(service: &Countersign, id: SignInId, why: EndReason) -> Result<bool> {
     let input = (id, why, service.now());
-    let steps = service.store().write(input, |tx, (id, why, now)| {
-        Box::pin(async move { tx.end_sign_in(*id, *why, *now).await })
-    });
+    let steps = service
+        .store()
+        .write(input, |tx, (id, why, now)| Box::pin(async move { tx.end_sign_in(*id, *why, *now).await }));
     steps.await
 }
 

@@ -68,7 +68,8 @@ impl RefreshToken {
     pub(crate) fn successor(&self, key: &RefreshKey, salt: &[u8; 32]) -> Option<Self> {
         let generation = self.generation.checked_add(1)?;
         let mac = key.successor.clone().chain_update(salt).chain_update(self.bytes);
-        let random = Zeroizing::new(mac.chain_update(generation.to_be_bytes()).finalize().into_bytes().into());
+        let random =
+            Zeroizing::new(mac.chain_update(generation.to_be_bytes()).finalize().into_bytes().into());
         Some(Self::make(key, self.sign_in, generation, &random))
     }
 

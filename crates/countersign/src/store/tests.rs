@@ -116,7 +116,8 @@ async fn one_bad_transaction_leaves_its_neighbours_alone(scratch: Scratch) {
             async move {
                 let steps = store.write(n, |tx, n| {
                     Box::pin(async move {
-                        tx.execute("INSERT INTO law (id, name) VALUES ($1, 'x' || $1)", &[(*n).into()]).await?;
+                        tx.execute("INSERT INTO law (id, name) VALUES ($1, 'x' || $1)", &[(*n).into()])
+                            .await?;
                         if n % 3 == 0 { Err(Error::NotFound) } else { Ok(()) }
                     })
                 });
@@ -163,8 +164,12 @@ async fn text_numbers_and_bytes_come_back_as_they_went_in(scratch: Scratch) {
     let outcome = scratch.store.write(text.to_owned(), |tx, text| {
         Box::pin(async move {
             let sql = "INSERT INTO law (id, name, amount, bytes) VALUES ($3, $1, $4, $2)";
-            let values =
-                [text.into(), (&[0_u8, 255, 7, 0]).into(), i64::MAX.into(), Timestamp::from_millis(-1).into()];
+            let values = [
+                text.into(),
+                (&[0_u8, 255, 7, 0]).into(),
+                i64::MAX.into(),
+                Timestamp::from_millis(-1).into(),
+            ];
             tx.execute(sql, &values).await?;
             tx.one("SELECT name, bytes, id, amount FROM law", &[], |row| {
                 Ok((row.text(0)?, row.blob::<4>(1)?, row.int(2)?, row.time(3)?))
@@ -237,7 +242,8 @@ async fn seed(store: &Store) {
             let user = "INSERT INTO users (id, username, username_key, epoch, tokens_after, created_at)
                         VALUES (5, 'Ada', 'ada', 0, 0, 1)";
             tx.execute(user, &[]).await?;
-            let sign_in = "INSERT INTO sign_ins (id, user_id, epoch, generation, current_hash, spendings, transport,
+            let sign_in =
+                "INSERT INTO sign_ins (id, user_id, epoch, generation, current_hash, spendings, transport,
                                created_at, last_used_at, expires_at, ends_at, sweep_day)
                            VALUES (7, 5, 0, 0, $1, '', 'cookie', 1, 1, 1000, 2000, 0)";
             tx.execute(sign_in, &[(&[0_u8; 32]).into()]).await
@@ -256,7 +262,10 @@ async fn a_check_sees_at_once_what_another_node_has_committed(scratch: Scratch) 
     let other = scratch.second_node();
     let query = LiveQuery::SignIn(SIGN_IN);
     for (ending, mending) in [
-        ("UPDATE sign_ins SET ended_at = 3, ended_why = 'operator'", "UPDATE sign_ins SET ended_at = NULL, ended_why = NULL"),
+        (
+            "UPDATE sign_ins SET ended_at = 3, ended_why = 'operator'",
+            "UPDATE sign_ins SET ended_at = NULL, ended_why = NULL",
+        ),
         ("UPDATE users SET epoch = 1", "UPDATE users SET epoch = 0"),
         ("UPDATE users SET disabled_at = 3", "UPDATE users SET disabled_at = NULL"),
         ("UPDATE users SET deleted_at = 3", "UPDATE users SET deleted_at = NULL"),
@@ -355,7 +364,8 @@ mod sqlite {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("new.db");
         std::thread::scope(|scope| {
-            let starts: Vec<_> = (0..16).map(|_| scope.spawn(|| Store::open_sqlite(&file).map(drop))).collect();
+            let starts: Vec<_> =
+                (0..16).map(|_| scope.spawn(|| Store::open_sqlite(&file).map(drop))).collect();
             starts.into_iter().for_each(|start| start.join().unwrap().unwrap());
         });
         let count: i64 =
@@ -366,7 +376,9 @@ mod sqlite {
     #[tokio::test]
     async fn a_newer_or_a_foreign_schema_is_refused_in_a_plain_sentence() {
         let scratch = Scratch::sqlite().await;
-        raw(&scratch.file).execute("INSERT INTO schema_migrations VALUES (9999, 'later', 'x', 1)", []).unwrap();
+        raw(&scratch.file)
+            .execute("INSERT INTO schema_migrations VALUES (9999, 'later', 'x', 1)", [])
+            .unwrap();
         let refusal = Store::open_sqlite(&scratch.file).err().unwrap().0;
         assert!(refusal.contains("newer than this program"), "{refusal}");
 
@@ -448,7 +460,8 @@ mod sqlite {
     }
 
     async fn limit_pages(store: &Store, sql: &'static str) {
-        let limited = store.write(sql, |tx, sql| Box::pin(async move { tx.one(sql, &[], |row| row.int(0)).await }));
+        let limited =
+            store.write(sql, |tx, sql| Box::pin(async move { tx.one(sql, &[], |row| row.int(0)).await }));
         limited.await.unwrap();
     }
 

@@ -77,13 +77,8 @@ pub(crate) async fn create_user(
     let username = form.text("username");
     let password = form.secret("password");
     let email = form.nullable_text("email").flatten();
-    let new = NewUser::judge(
-        service.rules(),
-        username.as_deref(),
-        email.as_deref(),
-        password,
-        form.finish(),
-    )?;
+    let new =
+        NewUser::judge(service.rules(), username.as_deref(), email.as_deref(), password, form.finish())?;
     let user = sign_up(&service, new, caller.address).await?;
     Ok(answer::json(StatusCode::CREATED, &UserBody::from(&user)))
 }

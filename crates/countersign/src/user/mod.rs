@@ -172,9 +172,9 @@ pub async fn find_by_name(service: &Countersign, username: &Username) -> Result<
 /// [`Error::Unavailable`].
 pub async fn list(service: &Countersign, after: Option<UserId>, limit: u32) -> Result<Vec<Account>> {
     let page = (after, limit);
-    let steps = service.store().read(page, |tx, (after, limit)| {
-        Box::pin(async move { tx.accounts_after(*after, *limit).await })
-    });
+    let steps = service
+        .store()
+        .read(page, |tx, (after, limit)| Box::pin(async move { tx.accounts_after(*after, *limit).await }));
     steps.await
 }
 

@@ -196,7 +196,11 @@ impl Tx {
         self.one(sql, &[id.into(), now.as_seconds().into()], |row| row.int(0)).await
     }
 
-    pub(crate) async fn set_disabled_at(&mut self, id: UserId, disabled_at: Option<Timestamp>) -> Result<bool> {
+    pub(crate) async fn set_disabled_at(
+        &mut self,
+        id: UserId,
+        disabled_at: Option<Timestamp>,
+    ) -> Result<bool> {
         let sql = "UPDATE users SET disabled_at = $2 WHERE id = $1 AND deleted_at IS NULL";
         Ok(self.execute(sql, &[id.into(), disabled_at.into()]).await? == 1)
     }

@@ -1,0 +1,75 @@
+//! A service of its own for each test: a temporary folder, and a clock that the test turns.
+
+use std::ops::Deref;
+use std::time::Duration;
+
+use crate::secret::SecretString;
+use crate::service::Countersign;
+use crate::settings::Settings;
+use crate::time::{Clock, Timestamp};
+
+/// 2026-11-24T09:30:00Z, when every test begins.
+pub const START: Timestamp = Timestamp::from_millis(1_795_512_600_000);
+
+/// A service for one test; dropping it removes its files.
+pub struct TestService {
+    service: Countersign,
+    /// The service's clock.
+    pub clock: Clock,
+    folder: tempfile::TempDir,
+}
+
+impl Deref for TestService {
+    type Target = Countersign;
+
+    fn deref(&self) -> &Countersign {
+        &self.service
+    }
+}
+
+impl TestService {
+    /// A service with the default settings.
+    ///
+    /// # Panics
+    /// Where the temporary folder can't be used.
+    pub async fn start() -> Self {
+        Self::start_with(|settings| settings).await
+    }
+
+    /// A service with other settings.
+    ///
+    /// # Panics
+    /// As [`TestService::start`], and where the settings contradict each other.
+    #[expect(clippy::unwrap_used, reason = "a test that can't begin has failed")]
+    pub async fn start_with(adjust: impl FnOnce(Settings) -> Settings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            data_dir: folder.path().join("data"),
+            secret_key: Some(SecretString::from("a key for tests: 7Rk2vQ9xLp4sWm8t")),
+            ..Settings::default()
+        };
+        let clock = Clock::fixed(START);
+        let service = Countersign::open_with_clock(adjust(settings), clock.clone()).await.unwrap();
+        Self { service, clock, folder }
+    }
+
+    /// Another node on the same files and the same clock.
+    ///
+    /// # Panics
+    /// Where the files can't be used.
+    #[expect(clippy::unwrap_used, reason = "a test that can't begin has failed")]
+    pub async fn second_node(&self) -> Countersign {
+        Countersign::open_with_clock(self.settings().clone(), self.clock.clone()).await.unwrap()
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, duration: Duration) {
+        self.clock.advance(duration);
+    }
+
+    /// Where the service keeps its files.
+    #[must_use]
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+}
