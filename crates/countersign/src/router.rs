@@ -43,7 +43,6 @@ fn routes() -> OpenApiRouter<Countersign> {
 
 /// The whole service as a router: mount it at the root of an application, or nest it below a path (and give that path
 /// to `public_url`, which the cookie's path follows).
-#[must_use]
 pub fn router(service: &Countersign) -> Router {
     let (routes, _) = routes().split_for_parts();
     let router = routes

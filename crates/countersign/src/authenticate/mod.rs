@@ -17,6 +17,7 @@ use crate::service::Countersign;
 use crate::sign_in::{self, Admission, Client, EndReason, NewSignIn, Proof, RefreshToken};
 use crate::time::Timestamp;
 use crate::user::{self, Credential};
+use crate::web::client_address::limiter_key;
 
 /// The second draw of a sign-in's id practically never happens.
 const ID_ATTEMPTS: usize = 3;
@@ -57,7 +58,8 @@ pub async fn authenticate(service: &Countersign, attempt: Attempt) -> Result<Tok
     let credential = find(service, &username).await?;
     let password = Password::for_sign_in(password);
     let stored = credential.as_ref().and_then(|credential| credential.password_hash.clone());
-    let verdict = service.lanes().verify(password.clone(), stored, address).await?;
+    let from = address.map(limiter_key);
+    let verdict = service.lanes().verify(password.clone(), stored, from).await?;
     let (Some(credential), Some(password), Verdict::Right { upgrade }) = (credential, password, verdict)
     else {
         audit::record(Event::SignInFailed, About { address, ..About::default() });
@@ -93,7 +95,7 @@ async fn rehash(
     client: &Client,
 ) -> Option<Rehash> {
     let old = credential.password_hash.clone()?;
-    let new = service.lanes().upgrade(password, &old, client.address).await.ok()?;
+    let new = service.lanes().upgrade(password, &old, client.address.map(limiter_key)).await.ok()?;
     Some(Rehash { user: credential.user, old, new })
 }
 

@@ -57,7 +57,10 @@ fn successor(service: &Countersign, token: &RefreshToken, salt: &[u8; 32]) -> Re
 /// What a token that could not be spent turns out to be.
 enum Standing {
     /// Its answer was lost: here is the same successor again.
-    Retried(RefreshToken, FamilyRow),
+    Retried {
+        successor: RefreshToken,
+        expires_at: Timestamp,
+    },
     Refused(RefreshRefusal),
     /// It was spent, and not just now.
     Stolen,
@@ -68,8 +71,8 @@ async fn not_spent(service: &Countersign, presented: &Presented, now: Timestamp)
     let row = service.store().read(id, |tx, id| Box::pin(async move { tx.family(*id).await })).await?;
     let Some(row) = row else { return Err(Error::RefreshToken(RefreshRefusal::Invalid)) };
     let user = row.user;
-    match standing(service, presented, row, now)? {
-        Standing::Retried(successor, row) => issue(service, row.user, &successor, row.expires_at),
+    match standing(service, presented, &row, now)? {
+        Standing::Retried { successor, expires_at } => issue(service, user, &successor, expires_at),
         Standing::Refused(refusal) => Err(Error::RefreshToken(refusal)),
         Standing::Stolen => {
             let ended_now = sign_in::end(service, id, EndReason::RefreshTokenReused).await?;
@@ -86,7 +89,7 @@ async fn not_spent(service: &Countersign, presented: &Presented, now: Timestamp)
 fn standing(
     service: &Countersign,
     presented: &Presented,
-    row: FamilyRow,
+    row: &FamilyRow,
     now: Timestamp,
 ) -> Result<Standing> {
     let generation = i64::from(presented.token.generation);
@@ -101,12 +104,14 @@ fn standing(
         return refused(RefreshRefusal::Expired);
     }
     if generation >= row.generation {
-        return not_spent_yet(presented, &row);
+        return not_spent_yet(presented, row);
     }
-    if generation == row.generation - 1 && may_retry(service, presented, &row, now) {
-        if let Some(successor) = same_successor(service, &presented.token, &row) {
-            return Ok(Standing::Retried(successor, row));
-        }
+    let is_direct_predecessor = generation == row.generation - 1;
+    if is_direct_predecessor
+        && may_retry(service, presented, row, now)
+        && let Some(successor) = same_successor(service, &presented.token, row)
+    {
+        return Ok(Standing::Retried { successor, expires_at: row.expires_at });
     }
     match row.spent_at(generation) {
         Some(spent_at) if now.since(spent_at) <= service.settings().refresh_race => {

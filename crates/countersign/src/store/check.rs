@@ -50,8 +50,10 @@ pub(super) const BY_USER: &str = "
     SELECT id, username, email, email_verified_at, created_at, epoch, tokens_after
     FROM users WHERE id = $1 AND disabled_at IS NULL AND deleted_at IS NULL";
 
+type ReadLive = fn(&Row<'_>) -> Result<Live>;
+
 impl LiveQuery {
-    pub(super) fn statement(self) -> (&'static str, [Value<'static>; 1], fn(&Row<'_>) -> Result<Live>) {
+    pub(super) fn statement(self) -> (&'static str, [Value<'static>; 1], ReadLive) {
         match self {
             Self::SignIn(id) => (BY_SIGN_IN, [id.into()], through_sign_in),
             Self::User(id) => (BY_USER, [id.into()], without_sign_in),

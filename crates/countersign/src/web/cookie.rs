@@ -56,7 +56,7 @@ impl Cookie {
     }
 
     /// The name that browsers send it under.
-    #[must_use]
+    #[cfg(test)]
     pub fn name(&self) -> &str {
         &self.name
     }

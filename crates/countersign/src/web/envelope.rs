@@ -74,7 +74,7 @@ impl EnvelopeLayer {
     }
 
     /// How many handlers panicked so far, over all services that this layer went around.
-    #[must_use]
+    #[cfg(test)]
     pub fn panics(&self) -> u64 {
         self.0.panics.load(Ordering::Relaxed)
     }

@@ -82,19 +82,19 @@ impl Problem {
     }
 
     /// The stable word.
-    #[must_use]
+    #[cfg(test)]
     pub fn code(&self) -> &'static str {
         self.code
     }
 
     /// The sentence for people.
-    #[must_use]
+    #[cfg(test)]
     pub fn detail(&self) -> &str {
         &self.detail
     }
 
     /// The failing fields; empty for most refusals.
-    #[must_use]
+    #[cfg(test)]
     pub fn errors(&self) -> &FieldErrors {
         &self.errors
     }

@@ -99,7 +99,7 @@ fn work(mut tx: Tx, queue: &Receiver<Message>) {
         batch.retain(|job| !job.is_abandoned());
         if !batch.is_empty() {
             let committed = run_batch(&mut tx, &mut batch);
-            settle(&mut batch, committed.as_ref().map(|()| ()).map_err(describe));
+            settle(&mut batch, committed.as_ref().copied().map_err(describe));
         }
         if stopping {
             return;
