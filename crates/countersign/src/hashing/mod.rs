@@ -2,10 +2,12 @@
 //! do in time. A storm of sign-ins costs the sign-ins, never the other routes.
 
 mod engine;
-mod lane;
 mod pace;
+mod bench;
 mod queue;
+mod lane;
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +18,8 @@ use tokio::sync::oneshot;
 
 use crate::error::{Error, Internal, Result};
 use crate::password::{Params, Password, StoredHash, UnknownHash};
-use lane::{Asked, Bench, raw_form};
+use bench::{Bench, raw_form};
+use lane::Asked;
 pub use queue::Counts;
 use queue::{Job, Queue};
 
@@ -84,7 +87,7 @@ impl HashLanes {
         // From here on a failure drops the handle, and that stops what has started.
         let handle = Handle { queue, threads: Mutex::default(), lanes, params, held };
         for number in 0..lanes {
-            let bench = Bench::new(params, Arc::clone(&handle.queue), Arc::clone(&handle.held));
+            let bench = Bench::new(params, Arc::clone(&handle.queue.pace), Arc::clone(&handle.held));
             let queue = Arc::clone(&handle.queue);
             let thread = thread::Builder::new()
                 .name(format!("hash-{number}"))
@@ -218,6 +221,15 @@ impl HashLanes {
                 tracing::error!("a hash lane had panicked");
             }
         }
+    }
+}
+
+impl fmt::Debug for HashLanes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HashLanes")
+            .field("lanes", &self.0.lanes)
+            .field("params", &self.0.params)
+            .finish_non_exhaustive()
     }
 }
 

@@ -37,6 +37,12 @@ impl Pace {
         self.samples.store(0, Ordering::Relaxed);
     }
 
+    /// How many hashes have been learnt from.
+    #[cfg(test)]
+    pub(super) fn samples(&self) -> u64 {
+        self.samples.load(Ordering::Relaxed)
+    }
+
     /// How long one lane needs for so much work.
     pub(super) fn time_for(&self, work: u64) -> Duration {
         Duration::from_nanos(self.nanos.load(Ordering::Relaxed).saturating_mul(work) / WORK_OF_DEFAULT)

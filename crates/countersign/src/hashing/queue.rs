@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::lane::Bench;
+use super::bench::Bench;
 use super::pace::Pace;
 use crate::error::{Error, Internal, Result};
 
@@ -55,7 +55,7 @@ pub(super) struct Queue {
     wake: Condvar,
     lanes: u32,
     max_wait: Duration,
-    pub(super) pace: Pace,
+    pub(super) pace: Arc<Pace>,
 }
 
 #[derive(Default)]
@@ -79,7 +79,7 @@ impl Queue {
             wake: Condvar::new(),
             lanes: lanes.max(1),
             max_wait,
-            pace: Pace::default(),
+            pace: Arc::default(),
         }
     }
 
@@ -193,6 +193,13 @@ impl Queue {
 
     pub(super) fn counts(&self) -> Counts {
         self.lock().counts
+    }
+
+    /// What the books say is queued, running and held by addresses: nothing, once all is done.
+    #[cfg(test)]
+    pub(super) fn books(&self) -> (u64, u64, usize) {
+        let state = self.lock();
+        (state.queued, state.running, state.by_address.len())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -135,6 +135,18 @@ mod tests {
     }
 
     #[test]
+    fn a_password_for_an_account_keeps_the_rules_and_one_for_signing_in_need_not() {
+        let refused = Password::for_account(SecretString::from("ada"), &Rules::default(), Some("ada"), None);
+        let codes: Vec<_> = refused.unwrap_err().into_iter().map(|error| error.code).collect();
+        assert_eq!(codes, ["password_too_short", "password_too_common", "password_too_similar"]);
+        assert!(
+            Password::for_account(SecretString::from("hedge trombone"), &Rules::default(), Some("ada"), None)
+                .is_ok()
+        );
+        assert!(typed("ada").is_some());
+    }
+
+    #[test]
     fn a_password_does_not_print_itself() {
         let password = typed("cafe\u{301} secret").unwrap();
         assert_eq!(format!("{password:?}"), "Password([REDACTED])");

@@ -98,6 +98,7 @@ fn too_similar(password: &str, username: Option<&str>, email: Option<&str>) -> O
     ))
 }
 
+/// Digits of any script, and the signs that Unicode counts as numbers (½, Ⅷ).
 fn is_numeric(password: &str) -> bool {
     !password.is_empty() && password.chars().all(char::is_numeric)
 }

@@ -25,6 +25,18 @@ pub(crate) struct Vector {
     pub(crate) hash: String,
 }
 
+impl Vector {
+    /// Whether its cost was turned down for the tests.
+    pub(crate) fn is_cheap(&self) -> bool {
+        self.cost == "low"
+    }
+
+    /// Whether its password is not in NFC.
+    pub(crate) fn is_decomposed(&self) -> bool {
+        self.what == "unicode_nfd"
+    }
+}
+
 /// All of them.
 pub(crate) fn document() -> Document {
     serde_json::from_str(include_str!("django_vectors.json")).unwrap()
@@ -43,10 +55,13 @@ fn every_hasher_of_django_is_among_the_vectors_at_low_and_at_default_cost() {
 
 #[test]
 fn hashes_that_django_made_match_their_password_and_no_other() {
-    for Vector { what, password, hash, .. } in document().vectors {
-        let StoredHash::Foreign(parsed) = StoredHash::parse(&hash).unwrap() else { continue };
+    for vector in document().vectors {
+        let StoredHash::Foreign(parsed) = StoredHash::parse(&vector.hash).unwrap() else { continue };
+        let Vector { what, password, hash, .. } = &vector;
         assert!(parsed.matches(password.as_bytes()), "{what} {hash}");
-        assert!(!parsed.matches(format!("!{password}").as_bytes()), "{what} {hash}");
+        // A million rounds of PBKDF2 take seconds in an unoptimised build: once is enough.
+        let refused = !vector.is_cheap() || !parsed.matches(format!("!{password}").as_bytes());
+        assert!(refused, "{what} {hash}");
     }
 }
 
@@ -71,8 +86,7 @@ fn a_password_that_django_made_unusable_is_no_password() {
 
 #[test]
 fn a_changed_hash_matches_no_more() {
-    for Vector { password, hash, .. } in document().vectors.into_iter().filter(|vector| vector.cost == "low")
-    {
+    for Vector { password, hash, .. } in document().vectors.into_iter().filter(Vector::is_cheap) {
         let changed = hash.replacen("$", "$$", 1);
         assert!(StoredHash::parse(&changed).is_err(), "{changed}");
         let StoredHash::Foreign(parsed) = StoredHash::parse(&hash).unwrap() else { continue };
