@@ -12,10 +12,9 @@ const HEADING: &str = "Settings";
 
 /// How settings come together, for `--help`.
 const SOURCES: &str = "\
-Settings: a flag wins over the environment (COUNTERSIGN_ and the setting's name in upper case), that over
-countersign.toml (the name in lower case), that over the default. Lists are separated by commas, in the file
-they are arrays. An empty environment variable counts as unset. `countersign config show --origin` tells what
-holds and why.";
+Settings: a flag wins over the environment (COUNTERSIGN_ and the name in upper case), that over countersign.toml \
+(the name in lower case, with _ for -), that over the default. Lists are separated by commas; in the file they are \
+arrays. An empty environment variable counts as unset. `countersign config show --origin` tells what holds and why.";
 
 /// Reads the arguments, or says what is wrong with them and ends the program.
 pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> ArgMatches {
@@ -36,7 +35,7 @@ pub(crate) fn command(arguments: &[OsString]) -> Command {
     Command::new("countersign")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Authentication as a service: sign-up, access tokens, refresh tokens, sign-out")
-        .after_help(exit::HELP)
+        .after_help(format!("Every setting has a flag: see --help.\n{}", exit::HELP))
         .after_long_help(format!("{SOURCES}\n\n{}", exit::HELP))
         .subcommand_required(true)
         .arg_required_else_help(true)

@@ -7,7 +7,7 @@ use crate::output;
 
 /// What `--help` says about exit codes.
 pub(crate) const HELP: &str = "\
-Exit codes: 0 done · 1 failed · 2 wrong usage or settings · 3 not found · 4 conflict (a name that is taken)";
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 not found, 4 taken";
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug)]
@@ -17,10 +17,8 @@ pub(crate) enum Failure {
     /// The arguments or the settings can't stand.
     Settings(String),
     /// What was named does not exist.
-    #[expect(dead_code, reason = "the commands about users come next")]
     NotFound(String),
     /// What was asked for contradicts what is there.
-    #[expect(dead_code, reason = "the commands about users come next")]
     Conflict(String),
     /// Whoever read the output has gone, as `head` does; nobody is left to tell.
     NobodyReads,

@@ -1,4 +1,5 @@
-//! The program `countersign`: it serves, and it lets an operator look and act. What it does lives in the library.
+//! The program `countersign`: it serves, and it lets an operator look and act. What it does lives in the
+//! library.
 
 mod cli;
 mod commands;
@@ -12,6 +13,7 @@ mod telemetry;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    ops::keep_files_private();
     let arguments = cli::read(std::env::args_os());
     exit::report(commands::run(&arguments))
 }

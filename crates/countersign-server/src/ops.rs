@@ -2,7 +2,8 @@
 
 use std::os::unix::net::UnixDatagram;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::fs::Mode;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 
 /// Raises the number of files that may be open as far as this user may, and says how many that are.
 pub(crate) fn raise_open_files() -> u64 {
@@ -20,4 +21,10 @@ pub(crate) fn notify(state: &str) {
     if let Err(error) = sent {
         tracing::debug!(%error, "the supervisor could not be told");
     }
+}
+
+/// Makes every file that this process creates its owner's alone, those of SQLite beside the database
+/// included.
+pub(crate) fn keep_files_private() {
+    umask(Mode::RWXG | Mode::RWXO);
 }

@@ -19,20 +19,20 @@ pub(crate) fn complain(text: &str) {
 
 /// A name or a text that somebody else chose, with nothing that could move a terminal's cursor (SEC-108).
 pub(crate) fn harmless(text: &str) -> String {
-    text.chars()
-        .flat_map(|letter| {
-            if is_harmful(letter) { escape(letter) } else { letter.to_string() }.chars().collect::<Vec<_>>()
-        })
-        .collect()
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if is_harmful(letter) {
+            // As JSON writes it, so that it reads back as the same there.
+            shown.push_str(&format!("\\u{:04x}", u32::from(letter)));
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
 }
 
-/// Control characters, line separators, and what turns the direction of writing.
-pub(crate) fn is_harmful(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
-/// The character as `\u001b`, which JSON reads back as the same.
-pub(crate) fn escape(letter: char) -> String {
-    format!("\\u{:04x}", u32::from(letter))
+/// Control characters, what separates lines, and what turns the direction of writing.
+fn is_harmful(letter: char) -> bool {
+    let invisible = matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}');
+    letter.is_control() || invisible || matches!(letter, '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

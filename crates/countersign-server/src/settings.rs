@@ -235,9 +235,9 @@ fn plain(value: &toml::Value) -> Option<String> {
     }
 }
 
-/// Whether Kubernetes put this variable in: it does so in every pod for every service of the name space, and a
-/// service called `countersign`, or `countersign-something`, gives names that begin like ours. The tests' own
-/// variables are not settings either.
+/// Whether Kubernetes put this variable in: it does so in every pod for every service of the name space, and
+/// a service called `countersign`, or `countersign-something`, gives names that begin like ours. The tests'
+/// own variables are not settings either.
 fn is_somebody_elses(variable: &str, value: &OsStr) -> bool {
     let Some(name) = variable.strip_prefix(PREFIX) else { return false };
     let of_our_service = name.starts_with("SERVICE_") || name.starts_with("PORT");

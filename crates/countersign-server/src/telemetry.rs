@@ -27,7 +27,7 @@ pub(crate) fn start(settings: &Settings) {
         .with_writer(CleanStderr);
     match settings.log_format.unwrap_or(usual) {
         LogFormat::Text => lines.init(),
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).init(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).init(),
     }
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -62,14 +62,7 @@ impl Write for CleanStderr {
 
 /// The event in one line; what could move a cursor or turn the writing stands there as `\u001b`, in JSON too.
 fn clean(event: &str) -> String {
-    let mut line = String::with_capacity(event.len());
-    for letter in event.trim_end_matches('\n').chars() {
-        if output::is_harmful(letter) {
-            line.push_str(&output::escape(letter));
-        } else {
-            line.push(letter);
-        }
-    }
+    let mut line = output::harmless(event.trim_end_matches('\n'));
     line.push('\n');
     line
 }

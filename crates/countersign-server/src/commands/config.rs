@@ -1,8 +1,9 @@
 //! `countersign config`: which settings hold and why, and whether they can stand.
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
+use super::{json as json_switch, switch};
 use crate::exit::Outcome;
 use crate::output;
 use crate::settings::Configuration;
@@ -10,17 +11,13 @@ use crate::settings::Configuration;
 pub(super) fn command() -> Command {
     let show = Command::new("show")
         .about("Show every setting that holds; secrets stay hidden")
-        .arg(flag("origin", "Say where each value came from"))
-        .arg(flag("json", "Print a JSON object instead of lines"));
+        .arg(switch("origin", "Say where each value came from"))
+        .arg(json_switch());
     let check = Command::new("check").about("Say whether the service would start with these settings");
     Command::new("config")
         .about("Show or check the settings")
         .subcommand_required(true)
         .subcommands([show, check])
-}
-
-fn flag(name: &'static str, help: &'static str) -> Arg {
-    Arg::new(name).long(name).help(help).action(ArgAction::SetTrue)
 }
 
 pub(super) fn run(arguments: &ArgMatches) -> Outcome {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use http::{HeaderValue, Request, header};
+use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -35,7 +35,8 @@ pub(crate) struct Shared {
     pub(crate) draining: watch::Receiver<bool>,
 }
 
-/// Answers requests until the client leaves, takes too long, or the server stops: then the running one is answered.
+/// Answers requests until the client leaves, takes too long, or the server stops: then the running one is
+/// answered.
 pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Shared) {
     let Shared { router, patience, room, mut draining } = shared;
     // Answers are small and complete: waiting for more bytes would only delay them.
@@ -83,12 +84,5 @@ async fn answer(
     mut request: Request<Incoming>,
 ) -> Result<http::Response<Body>, std::convert::Infallible> {
     request.extensions_mut().insert(ConnectInfo(peer));
-    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-    let mut response = router.call(request).await?;
-    if chunked {
-        // hyper has dropped a Content-Length that came along. Whoever stands before us may have believed that one,
-        // and take what follows for another request (RFC 9112 §6.1): nothing shall follow.
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    Ok(response)
+    router.call(request).await
 }

@@ -1,10 +1,11 @@
 //! The server: a listener, a loop that accepts, and an end in which every accepted request is answered.
 //!
-//! An own loop of HTTP/1.1 because it costs a tenth less than axum's (docs/decisions), and because time-outs, the
-//! number of connections and the end are ours to decide.
+//! An own loop of HTTP/1.1 because it costs a tenth less than axum's (docs/decisions), and because time-outs,
+//! the number of connections and the end are ours to decide.
 
 mod connection;
 mod patience;
+mod refusal;
 mod room;
 #[cfg(test)]
 mod tests;
@@ -45,7 +46,8 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Answers until `stop`, then answers what was accepted, for at most [`DRAIN`]. Says how many were left unanswered.
+/// Answers until `stop`, then answers what was accepted, for at most [`DRAIN`]. Says how many were left
+/// unanswered.
 pub(crate) async fn run(
     listener: TcpListener,
     router: Router,
@@ -117,7 +119,8 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// Faults of accepting that concern us all: too many open files, no memory. They pass; until then the loop waits.
+/// Faults of accepting that concern us all: too many open files, no memory. They pass; until then the loop
+/// waits.
 #[derive(Default)]
 struct Faults {
     told: Option<Instant>,

@@ -1,7 +1,7 @@
 //! How long a client is waited for: a connection that reads and writes, but not for ever (SEC-72).
 //!
-//! hyper has one time-out, which would have to be short for a slow head and long for an idle connection. So the
-//! waiting is judged here, where every byte passes, by what the connection is doing.
+//! hyper has one time-out, which would have to be short for a slow head and long for an idle connection. So
+//! the waiting is judged here, where every byte passes, by what the connection is doing.
 
 use std::io;
 use std::pin::Pin;
@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::refusal;
 use super::room::Room;
 
 /// How long a client may take for what.
@@ -36,7 +37,8 @@ pub(crate) struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        // Load balancers keep idle connections for 60 seconds: ours must outlast theirs, else they meet a closed one.
+        // Load balancers keep idle connections for 60 seconds: ours must outlast theirs, else they meet a
+        // closed one.
         Self {
             head: seconds(10),
             idle: seconds(75),
@@ -91,6 +93,8 @@ pub(crate) struct PatientStream {
     reading: Alarm,
     writing: Alarm,
     parting: Option<Parting>,
+    /// What goes out in place of hyper's own refusal, as far as it has not gone out yet.
+    instead: Vec<u8>,
 }
 
 /// What is left to do once our side is closed.
@@ -101,7 +105,6 @@ struct Parting {
 
 impl PatientStream {
     pub(crate) fn new(stream: TcpStream, patience: Patience, room: Arc<Room>, phase: Phase) -> Self {
-        let (reading, writing) = (Alarm::default(), Alarm::default());
         Self {
             stream,
             patience,
@@ -109,9 +112,10 @@ impl PatientStream {
             phase,
             met: FRESH,
             since: Instant::now(),
-            reading,
-            writing,
+            reading: Alarm::default(),
+            writing: Alarm::default(),
             parting: None,
+            instead: Vec::new(),
         }
     }
 
@@ -149,6 +153,30 @@ impl PatientStream {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
         }
+    }
+
+    /// Whether these bytes are a refusal of hyper's own, as only the bytes after a head can be. Then ours
+    /// stands ready in its place; hyper sends nothing after it.
+    fn replaces(&mut self, bytes: &[u8]) -> bool {
+        if self.met != HEAD {
+            return false;
+        }
+        match refusal::instead_of(bytes) {
+            Some(refusal) => {
+                self.instead = refusal;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn write_instead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.instead.is_empty() {
+            let written = Pin::new(&mut self.stream).poll_write(cx, &self.instead);
+            let count = ready!(self.wait_for_write(cx, written))?;
+            self.instead.drain(..count);
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Reads and forgets until the client has closed too, for a bounded time and amount.
@@ -206,6 +234,9 @@ impl AsyncRead for PatientStream {
 
 impl AsyncWrite for PatientStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.replaces(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.wait_for_write(cx, written)
     }
@@ -215,6 +246,9 @@ impl AsyncWrite for PatientStream {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let Some(first) = pieces.first().filter(|first| self.replaces(first)) {
+            return Poll::Ready(Ok(first.len()));
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
         self.wait_for_write(cx, written)
     }
@@ -224,13 +258,15 @@ impl AsyncWrite for PatientStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.write_instead(cx))?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// Closes our side and reads the rest. A socket that is closed with unread bytes in it is reset, and the reset
-    /// overtakes the answer: who sends too much would never learn that it was too much.
+    /// Closes our side and reads the rest. A socket that is closed with unread bytes in it is reset, and the
+    /// reset overtakes the answer: who sends too much would never learn that it was too much.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        ready!(this.write_instead(cx))?;
         if this.parting.is_none() {
             ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
             let until = Instant::now() + this.patience.parting;

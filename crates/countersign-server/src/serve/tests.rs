@@ -217,8 +217,15 @@ async fn requests_that_two_servers_could_read_differently_end_the_connection() {
         send(&mut client, head).await;
         let (answer, took) = rest(&mut client).await;
         assert!(answer.starts_with("HTTP/1.1 400"), "{name}: {answer}");
+        assert!(answer.contains("application/problem+json"), "{name}: {answer}");
         assert!(took < PATIENCE.head, "{name}: {took:?}");
     }
+    // After a good request too, and after its answer.
+    let mut client = TcpStream::connect(server.address).await.unwrap();
+    send(&mut client, "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost : x\r\n\r\n").await;
+    let (answer, _) = rest(&mut client).await;
+    let (good, bad) = answer.split_at(answer.rfind("HTTP/1.1 ").unwrap());
+    assert!(good.starts_with("HTTP/1.1 200") && bad.starts_with("HTTP/1.1 400"), "{answer}");
     let mut client = TcpStream::connect(server.address).await.unwrap();
     let smuggled = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n\
                     0\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n";

@@ -1,0 +1,132 @@
+//! `countersign serve`: the service itself, from its start to its last answer.
+
+use std::net::SocketAddr;
+
+use clap::{ArgMatches, Command};
+use countersign::{Countersign, Settings, jobs};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::desk;
+use crate::exit::{Failure, Outcome};
+use crate::serve::{self, Patience, Room};
+use crate::settings::Configuration;
+use crate::{ops, output, telemetry};
+
+pub(super) fn command() -> Command {
+    Command::new("serve").about("Run the service; without any settings it makes all that it needs").long_about(
+        "Run the service. Without any settings it makes all that it needs in ./countersign-data.\n\
+         SIGTERM or SIGINT ends it in good order: what was accepted is answered. A second one ends it at once.",
+    )
+}
+
+pub(super) fn run(arguments: &ArgMatches) -> Outcome {
+    let configuration = Configuration::read(arguments)?;
+    telemetry::start(&configuration.settings);
+    warn(&configuration.settings);
+    let room = Room::within(ops::raise_open_files());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(answer(configuration, room))
+}
+
+fn warn(settings: &Settings) {
+    for warning in settings.warnings() {
+        tracing::warn!(setting = warning.setting, "{}", warning.why);
+    }
+    for setting in settings.without_effect() {
+        tracing::warn!(setting, "this setting has no effect in this version");
+    }
+}
+
+async fn answer(configuration: Configuration, room: Room) -> Outcome {
+    let signals = Signals::hear()?;
+    let guessed_address = !configuration.is_set("public_url");
+    let quiet = configuration.is_set("log_format");
+    let mut settings = configuration.settings;
+    let wanted = settings.listen;
+    // The address first: who can't have it leaves nothing behind.
+    let listener = serve::bind(wanted).map_err(|reason| {
+        Failure::Failed(format!(
+            "can't listen on {wanted} ({reason}). Choose another address with --listen IP:PORT."
+        ))
+    })?;
+    let address = listener.local_addr()?;
+    if guessed_address {
+        settings.public_url = Settings::public_url_for(address);
+    }
+    let fresh = !desk::has_database(&settings);
+    let service = desk::open(settings).await?;
+    let router = countersign::router(&service);
+    let cleaning = tokio::spawn({
+        let service = service.clone();
+        async move { jobs::run(&service).await }
+    });
+    tracing::info!(%address, public_url = service.settings().base_url(), "listening");
+    if !quiet {
+        welcome(&service, address, fresh);
+    }
+    ops::notify("READY=1");
+    let left = serve::run(listener, router, Patience::default(), room, signals.first()).await;
+    if left > 0 {
+        tracing::warn!(connections = left, "stopped before every connection had come to its end");
+    }
+    cleaning.abort();
+    service.shut_down().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The few lines that a person reads who starts this for the first time.
+fn welcome(service: &Countersign, address: SocketAddr, fresh: bool) {
+    let settings = service.settings();
+    let url = output::harmless(settings.base_url());
+    let folder = settings.data_dir.canonicalize().unwrap_or_else(|_| settings.data_dir.clone());
+    let folder = output::harmless(&folder.display().to_string());
+    let made = if fresh { ", made just now" } else { "" };
+    let mut lines = format!(
+        "Countersign {} listens on http://{address}, public address {url}\nIts data are in {folder}{made}.",
+        env!("CARGO_PKG_VERSION"),
+    );
+    if fresh {
+        lines.push_str(&format!(
+            "\n\nTry it: sign up, sign in, and read {url}/docs\n  \
+             curl -i {url}/users -H 'Content-Type: application/json' \\\n    \
+             -d '{{\"username\": \"ada\", \"password\": \"analytical engine\"}}'\n  \
+             curl -i {url}/authenticate -c cookies -H 'Content-Type: application/json' \\\n    \
+             -d '{{\"username\": \"ada\", \"password\": \"analytical engine\"}}'\n\
+             Ctrl-C ends it."
+        ));
+    }
+    // Nobody may be reading it: no reason not to serve.
+    let _ = output::say(&lines);
+}
+
+/// The signals that end the service.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn hear() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// Waits for the first one; the second ends the process at once.
+    async fn first(mut self) {
+        self.next().await;
+        tracing::info!("stopping: running requests are answered");
+        ops::notify("STOPPING=1");
+        tokio::spawn(async move {
+            self.next().await;
+            tracing::warn!("stopped at once");
+            std::process::exit(1);
+        });
+    }
+}

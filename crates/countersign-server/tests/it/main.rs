@@ -1,0 +1,15 @@
+//! The real program, spawned as an operator does: what it prints, how it ends, what it leaves behind.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the actors of tests: a panic is how they fail"
+)]
+
+mod commands;
+mod limits;
+mod program;
+mod serving;
+mod settings;
+mod users;

@@ -1,0 +1,104 @@
+use serde_json::json;
+
+use crate::program::Operator;
+
+const PASSWORD: &str = "analytical engine";
+
+fn create(operator: &Operator, name: &str) {
+    let created = operator.run_with(&["user", "create", name], &[], &format!("{PASSWORD}\n"));
+    assert_eq!(created.code, 0, "{created:?}");
+}
+
+#[test]
+fn an_account_is_made_shown_and_listed() {
+    let operator = Operator::new();
+    let flags = ["user", "create", "Ada", "--email", "ada@example.com", "--json"];
+    let created = operator.run_with(&flags, &[], &format!("{PASSWORD}\n")).json();
+    create(&operator, "bob");
+    assert_eq!(operator.run(&["user", "show", "ada", "--json"]).json(), created);
+    let user =
+        json!({"username": "Ada", "email": "ada@example.com", "email_verified": false, "state": "active"});
+    for (name, value) in user.as_object().unwrap() {
+        assert_eq!(&created[name], value, "{name}");
+    }
+    let listed = operator.run(&["user", "list", "--json"]).json();
+    let names: Vec<_> =
+        listed.as_array().unwrap().iter().map(|user| user["username"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Ada", "bob"]);
+    let lines = operator.run(&["user", "list"]).out;
+    assert_eq!(lines.lines().count(), 3, "{lines}");
+    assert!(operator.run(&["user", "show", "bob"]).out.contains("e-mail           none"));
+}
+
+#[test]
+fn every_kind_of_failure_has_its_exit_code() {
+    let operator = Operator::new();
+    create(&operator, "ada");
+    let code = |arguments: &[&str], input: &str| {
+        let ended = operator.run_with(arguments, &[], input);
+        assert!(ended.out.is_empty() && !ended.err.is_empty(), "{ended:?}");
+        ended.code
+    };
+    assert_eq!(code(&["user", "create", "ADA"], "another password\n"), 4);
+    assert_eq!(code(&["user", "create", "no such name!"], "another password\n"), 1);
+    assert_eq!(code(&["user", "create", "bob"], "12345678\n"), 1);
+    assert_eq!(code(&["user", "create", "bob"], ""), 1);
+    assert_eq!(code(&["user", "create"], ""), 2);
+    assert_eq!(code(&["user", "create", "bob", "--password", "another password"], ""), 2);
+    for verb in ["show", "disable", "enable", "delete", "sessions", "revoke"] {
+        assert_eq!(code(&["user", verb, "nobody"], ""), 3, "{verb}");
+        assert_eq!(code(&["user", verb, "no name\u{1b}[2J"], ""), 3, "{verb}");
+    }
+    assert_eq!(code(&["user", "set-password", "nobody"], "another password\n"), 3);
+    assert_eq!(code(&["user", "revoke", "ada", "--session", "1"], ""), 3);
+    let reasons = operator.run_with(&["user", "create", "a b"], &[], "1234567\n").err;
+    assert!(reasons.contains("username: ") && reasons.matches("password: ").count() >= 2, "{reasons}");
+}
+
+#[test]
+fn acts_on_an_account_reach_a_service_that_runs_beside() {
+    let operator = Operator::new();
+    let service = operator.serve();
+    create(&operator, "ada");
+    let sign_in =
+        |password: &str| service.post("/authenticate", &json!({"username": "ada", "password": password}));
+    let token_of = |answer: &str| {
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let body: serde_json::Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+        body["access_token"].as_str().unwrap().to_owned()
+    };
+    let me = |token: &str| {
+        let head = format!(
+            "GET /me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+        );
+        service.ask(&head).split(' ').nth(1).unwrap().to_owned()
+    };
+    let act = |verb: &str, input: &str| {
+        let done = operator.run_with(&["user", verb, "ada"], &[], input);
+        assert_eq!(done.code, 0, "{done:?}");
+    };
+    let token = token_of(&sign_in(PASSWORD));
+    assert_eq!(me(&token), "200");
+    act("revoke", "");
+    assert_eq!(me(&token), "401");
+    let sessions = operator.run(&["user", "sessions", "ada", "--json"]).json();
+    assert_eq!(sessions[0]["state"], "operator");
+    let token = token_of(&sign_in(PASSWORD));
+    act("set-password", "difference engine\n");
+    assert_eq!(me(&token), "401");
+    assert!(sign_in(PASSWORD).starts_with("HTTP/1.1 401"));
+    let token = token_of(&sign_in("difference engine"));
+    act("disable", "");
+    assert_eq!(me(&token), "401");
+    assert!(sign_in("difference engine").starts_with("HTTP/1.1 401"));
+    act("enable", "");
+    let token = token_of(&sign_in("difference engine"));
+    let sessions = operator.run(&["user", "sessions", "ada", "--json"]).json();
+    let live = sessions.as_array().unwrap().iter().find(|session| session["state"] == "live").unwrap();
+    let one = operator.run(&["user", "revoke", "ada", "--session", live["id"].as_str().unwrap()]);
+    assert_eq!(one.code, 0, "{one:?}");
+    assert_eq!(me(&token), "401");
+    act("delete", "");
+    assert_eq!(operator.run(&["user", "show", "ada", "--json"]).json()["state"], "deleted");
+    assert_eq!(operator.run(&["user", "delete", "ada"]).code, 3);
+}
