@@ -21,6 +21,8 @@ pub(crate) struct Machine {
     pub(crate) kernel: String,
     /// The type of the file system that holds the databases.
     pub(crate) file_system: String,
+    /// How many threads wanted to run during the last minute: who else was at work before the measurement began.
+    pub(crate) load: String,
 }
 
 impl Machine {
@@ -33,6 +35,7 @@ impl Machine {
             cores: cores(),
             processor: processor.unwrap_or("unknown processor").to_owned(),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            load: read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
             file_system: file_system_of(&read("/proc/self/mounts"), dir).unwrap_or("unknown").to_owned(),
         }
     }
@@ -40,8 +43,11 @@ impl Machine {
 
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cores, processor, kernel, file_system } = self;
-        write!(f, "{cores} cores of {processor}, Linux {kernel}, databases on {file_system}")
+        let Self { cores, processor, kernel, file_system, load } = self;
+        write!(
+            f,
+            "{cores} cores of {processor}, Linux {kernel}, databases on {file_system}, load {load} before"
+        )
     }
 }
 

@@ -125,7 +125,8 @@ impl Row {
     fn markdown(&self) -> String {
         let show = |series: &Series| spread(series, |value| self.unit.show(value));
         let ceiling = self.ceiling.as_ref().map(|(name, series)| format!("{name}: {}", show(series)));
-        let ratio = self.ratio().map(|ratio| spread(&ratio, percent));
+        let share = if self.unit == Unit::PerSecond { percent } else { times };
+        let ratio = self.ratio().map(|ratio| spread(&ratio, share));
         let met = self.met().map_or("", |met| if met { "yes" } else { "**no**" });
         let cells = [
             self.work.clone(),
@@ -155,6 +156,11 @@ impl Row {
 
 fn percent(share: f64) -> String {
     if share.is_finite() { format!("{:.0} %", share * 100.0) } else { "–".to_owned() }
+}
+
+/// Of times and memory the ceiling is a floor: how many times as much the figure is.
+fn times(share: f64) -> String {
+    if share.is_finite() { format!("{share:.2} ×") } else { "–".to_owned() }
 }
 
 fn spread(series: &Series, show: impl Fn(f64) -> String) -> String {
@@ -231,6 +237,12 @@ mod tests {
             "| refresh | 21,000/s (20,000/s to 22,000/s) | limit: 42,000/s (40,000/s to 44,000/s) | 50 % \
              | ≥ 60 % (finally 75 %) | **no** |"
         );
+    }
+
+    #[test]
+    fn a_time_is_a_multiple_of_its_ceiling_not_a_share() {
+        let row = row(3.0, Aim::None).beside("limit", Series::from_iter([2.0, 2.0, 4.0]));
+        assert!(row.markdown().contains("| 1.50 × |"), "{}", row.markdown());
     }
 
     #[test]

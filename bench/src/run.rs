@@ -19,12 +19,13 @@ pub(crate) fn measure(plan: &Plan) -> Outcome<()> {
         Some(dir) => dir.canonicalize()?,
         None => beside_this_program()?,
     };
+    let machine = Machine::of(&parent).to_string();
     let lab = Lab::open(program, &parent, plan.lasts, plan.rounds)?;
     let mut rows = Vec::new();
     for work in &plan.works {
         rows.extend(one(work, &lab)?);
     }
-    let report = Report { machine: Machine::of(&parent).to_string(), method: method(plan), rows };
+    let report = Report { machine, method: method(plan), rows };
     if plan.json {
         println!("{:#}", report.json());
     } else {

@@ -136,6 +136,6 @@ pub(crate) fn program(named: Option<&Path>) -> Outcome<PathBuf> {
     if !built.success() {
         return Err("the server could not be built".into());
     }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    Ok(target.join("release").join("countersign"))
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    Ok(root.join(target).join("release").join("countersign"))
 }
