@@ -131,7 +131,9 @@ impl Countersign {
         &self.0.store
     }
 
-    pub(crate) fn rules(&self) -> &Rules {
+    /// The rules that new passwords are judged by.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
         &self.0.rules
     }
 

@@ -55,12 +55,6 @@ impl Cookie {
         Ok(Self { name: name.to_owned(), attributes, deletion })
     }
 
-    /// The name that browsers send it under.
-    #[cfg(test)]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// `Set-Cookie` for `value`, for `max_age` from now in whole seconds, 400 days at most.
     ///
     /// # Errors

@@ -93,12 +93,6 @@ impl Problem {
         &self.detail
     }
 
-    /// The failing fields; empty for most refusals.
-    #[cfg(test)]
-    pub fn errors(&self) -> &FieldErrors {
-        &self.errors
-    }
-
     /// Nothing answers at this path, or nothing that the caller may see.
     #[must_use]
     pub fn not_found() -> Self {
