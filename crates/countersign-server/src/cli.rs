@@ -12,9 +12,10 @@ const HEADING: &str = "Settings";
 
 /// How settings come together, for `--help`.
 const SOURCES: &str = "\
-Settings: a flag wins over the environment (COUNTERSIGN_ and the name in upper case), that over countersign.toml \
-(the name in lower case, with _ for -), that over the default. Lists are separated by commas; in the file they are \
-arrays. An empty environment variable counts as unset. `countersign config show --origin` tells what holds and why.";
+Settings: a flag wins over the environment (COUNTERSIGN_ and the name in upper case), that over \
+countersign.toml (the name in lower case, with _ for -), that over the default. Lists are separated by \
+commas; in the file they are arrays. An empty environment variable counts as unset. \
+`countersign config show --origin` tells what holds and why.";
 
 /// Reads the arguments, or says what is wrong with them and ends the program.
 pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> ArgMatches {

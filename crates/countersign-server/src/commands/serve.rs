@@ -13,10 +13,10 @@ use crate::settings::Configuration;
 use crate::{ops, output, telemetry};
 
 pub(super) fn command() -> Command {
-    Command::new("serve").about("Run the service; without any settings it makes all that it needs").long_about(
-        "Run the service. Without any settings it makes all that it needs in ./countersign-data.\n\
-         SIGTERM or SIGINT ends it in good order: what was accepted is answered. A second one ends it at once.",
-    )
+    const ABOUT: &str = "Run the service; without any settings it makes all that it needs";
+    const END: &str = "SIGTERM or SIGINT ends it in good order: what was accepted is answered. A second one \
+                       ends it at once.";
+    Command::new("serve").about(ABOUT).long_about(format!("{ABOUT}, in ./countersign-data.\n\n{END}"))
 }
 
 pub(super) fn run(arguments: &ArgMatches) -> Outcome {
