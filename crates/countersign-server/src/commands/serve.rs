@@ -60,6 +60,7 @@ async fn answer(configuration: Configuration, room: Room) -> Outcome {
         let service = service.clone();
         async move { jobs::run(&service).await }
     });
+    tokio::spawn(say_how_fast(service.clone()));
     tracing::info!(%address, public_url = service.settings().base_url(), "listening");
     if !quiet {
         welcome(&service, address, fresh);
@@ -73,6 +74,18 @@ async fn answer(configuration: Configuration, room: Room) -> Outcome {
     service.shut_down().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What an operator plans with: how many sign-ins a second this machine can take.
+async fn say_how_fast(service: Countersign) {
+    match service.lanes().measure().await {
+        Ok(rate) => tracing::info!(
+            passwords_per_second = rate.round(),
+            lanes = service.lanes().lanes(),
+            "measured: verifies so many passwords a second"
+        ),
+        Err(error) => tracing::warn!(?error, "the speed of hashing could not be measured"),
+    }
 }
 
 /// The few lines that a person reads who starts this for the first time.

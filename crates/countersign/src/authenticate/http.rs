@@ -1,5 +1,7 @@
 //! `POST /authenticate`, and the shape in which tokens leave the service.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::Response;
 use http::header::SET_COOKIE;
@@ -57,11 +59,16 @@ pub(crate) fn hand_out(service: &Countersign, tokens: &Tokens, transport: Transp
     };
     let mut response = answer::json(StatusCode::OK, &body);
     if transport == Transport::Cookie {
-        let max_age = tokens.refresh_expires_at.since(service.now());
-        let cookie = service.refresh_cookie().set(&tokens.refresh_token, max_age)?;
+        let remaining = tokens.refresh_expires_at.since(service.now());
+        let cookie = service.refresh_cookie().set(&tokens.refresh_token, whole_seconds(remaining))?;
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     Ok(response)
+}
+
+/// Rounded up: the milliseconds that an answer takes must not cost the cookie a second.
+fn whole_seconds(remaining: Duration) -> Duration {
+    Duration::from_secs(u64::try_from(remaining.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX))
 }
 
 /// Trade a password for an access token and a refresh token.

@@ -17,7 +17,6 @@ use crate::service::Countersign;
 use crate::sign_in::{self, Admission, Client, EndReason, NewSignIn, Proof, RefreshToken};
 use crate::time::Timestamp;
 use crate::user::{self, Credential};
-use crate::web::client_address::limiter_key;
 
 /// The second draw of a sign-in's id practically never happens.
 const ID_ATTEMPTS: usize = 3;
@@ -58,8 +57,7 @@ pub async fn authenticate(service: &Countersign, attempt: Attempt) -> Result<Tok
     let credential = find(service, &username).await?;
     let password = Password::for_sign_in(password);
     let stored = credential.as_ref().and_then(|credential| credential.password_hash.clone());
-    let from = address.map(limiter_key);
-    let verdict = service.lanes().verify(password.clone(), stored, from).await?;
+    let verdict = service.lanes().verify(password.clone(), stored, address).await?;
     let (Some(credential), Some(password), Verdict::Right { upgrade }) = (credential, password, verdict)
     else {
         audit::record(Event::SignInFailed, About { address, ..About::default() });
@@ -95,7 +93,7 @@ async fn rehash(
     client: &Client,
 ) -> Option<Rehash> {
     let old = credential.password_hash.clone()?;
-    let new = service.lanes().upgrade(password, &old, client.address.map(limiter_key)).await.ok()?;
+    let new = service.lanes().upgrade(password, &old, client.address).await.ok()?;
     Some(Rehash { user: credential.user, old, new })
 }
 

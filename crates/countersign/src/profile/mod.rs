@@ -20,7 +20,6 @@ use crate::sign_in::EndReason;
 use crate::store::{Attempt, Tx};
 use crate::time::Timestamp;
 use crate::user::{self, Credential, NewWords, User, keep, username_taken};
-use crate::web::client_address::limiter_key;
 
 /// How fresh a sign-in must be to stand in for a password that the account does not have.
 const FRESH_SIGN_IN: Duration = Duration::from_secs(600);
@@ -78,7 +77,7 @@ pub async fn change(
     let credential = prove(service, who, current_password, from).await?;
     let has_new_password = change.password.is_some();
     let hash = match change.password {
-        Some(password) => Some(service.lanes().hash(password, from.map(limiter_key)).await?),
+        Some(password) => Some(service.lanes().hash(password, from).await?),
         None => None,
     };
     let input = Changing {
@@ -189,7 +188,7 @@ async fn prove(
         return Err(Error::Invalid(FieldErrors::of("current_password", error)));
     };
     let stored = credential.password_hash.clone();
-    match service.lanes().verify(Password::for_sign_in(password), stored, from.map(limiter_key)).await? {
+    match service.lanes().verify(Password::for_sign_in(password), stored, from).await? {
         Verdict::Right { .. } => Ok(credential),
         Verdict::Wrong => Err(Error::WrongPassword),
     }

@@ -373,6 +373,17 @@ mod sqlite {
         assert_eq!(count, i64::try_from(SQLITE.len()).unwrap());
     }
 
+    // SEC-105
+    #[tokio::test]
+    async fn the_files_are_for_their_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let scratch = Scratch::sqlite().await;
+        let folder = std::fs::read_dir(scratch.file.parent().unwrap()).unwrap();
+        let modes: Vec<u32> =
+            folder.map(|entry| entry.unwrap().metadata().unwrap().permissions().mode() & 0o777).collect();
+        assert_eq!(modes, [0o600; 3], "the database, its log and the log's index");
+    }
+
     #[tokio::test]
     async fn a_newer_or_a_foreign_schema_is_refused_in_a_plain_sentence() {
         let scratch = Scratch::sqlite().await;

@@ -16,7 +16,6 @@ use crate::password::{Password, Rules};
 use crate::secret::SecretString;
 use crate::service::Countersign;
 use crate::time::Timestamp;
-use crate::web::client_address::limiter_key;
 
 pub(crate) use sql::{Credential, NewWords};
 
@@ -111,7 +110,7 @@ pub async fn sign_up(service: &Countersign, new: NewUser, from: Option<IpAddr>) 
     if find_by_name(service, &username).await?.is_some() {
         return Err(username_taken());
     }
-    let password_hash = service.lanes().hash(password, from.map(limiter_key)).await?;
+    let password_hash = service.lanes().hash(password, from).await?;
     let user = insert(service, username, email, Some(password_hash)).await?;
     audit::record(Event::SignUp, About { user: Some(user.id), address: from, ..About::default() });
     Ok(user)

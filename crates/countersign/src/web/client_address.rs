@@ -93,15 +93,6 @@ fn is_port(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
-/// The address as limits count it: IPv6 by its /64, since whoever has one address there has them all.
-#[must_use]
-pub fn limiter_key(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & u128::from(u64::MAX) << 64)),
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
@@ -213,16 +204,6 @@ mod tests {
         for text in ["", "localhost", "10.0.0", "*", "10.0.0.1:80"] {
             assert!(TrustedProxies::parse([text]).is_err(), "{text:?}");
         }
-    }
-
-    // SEC-22
-    #[test]
-    fn limits_count_ipv6_by_its_64_network() {
-        assert_eq!(limiter_key(ip("2001:db8:1:2:3:4:5:6")), ip("2001:db8:1:2::"));
-        assert_eq!(limiter_key(ip("2001:db8:1:2:ffff::")), limiter_key(ip("2001:db8:1:2::1")));
-        assert_ne!(limiter_key(ip("2001:db8:1:3::1")), limiter_key(ip("2001:db8:1:2::1")));
-        assert_eq!(limiter_key(ip("203.0.113.9")), ip("203.0.113.9"));
-        assert_eq!(limiter_key(ip("::ffff:203.0.113.9")), ip("203.0.113.9"));
     }
 
     proptest! {

@@ -28,6 +28,7 @@ impl Sqlite {
     pub(super) fn open(file: &Path) -> std::result::Result<Self, CannotOpen> {
         let explain = |error: &Error| explain(file, error);
         refuse_foreign_file(file)?;
+        make_private(file)?;
         let mut writing = Connection::open(file).map_err(|error| explain(&error))?;
         check_small_file(file, &mut writing)?;
         migrate::sqlite(&mut writing)?;
@@ -76,6 +77,17 @@ fn refuse_foreign_file(file: &Path) -> std::result::Result<(), CannotOpen> {
             "{} is empty although its write-ahead log is there: restore the file from a backup",
             file.display()
         ))),
+        _ => Ok(()),
+    }
+}
+
+/// SQLite gives its files the mode of the first one, so that one is made for its owner alone (SEC-105).
+fn make_private(file: &Path) -> std::result::Result<(), CannotOpen> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
+        Err(fault) if fault.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(explain(file, &Error::Unavailable(Internal::new(fault.to_string()))))
+        }
         _ => Ok(()),
     }
 }
