@@ -1,6 +1,6 @@
 //! Where a request really comes from, when proxies stand in between (SEC-22).
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use http::HeaderMap;
 use http::header::HeaderName;
@@ -95,6 +95,8 @@ fn is_port(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use http::HeaderValue;
     use proptest::prelude::*;
 

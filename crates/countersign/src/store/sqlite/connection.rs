@@ -64,11 +64,6 @@ impl Connection {
         Ok(verdict.filter(|finding| finding != "ok"))
     }
 
-    /// A number that changes whenever another connection, of any process, has committed.
-    pub(super) fn data_version(&mut self) -> Result<i64> {
-        self.one("PRAGMA data_version", &[], |row| row.int(0)).map(Option::unwrap_or_default)
-    }
-
     pub(in crate::store) fn attempt(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Attempt> {
         let mut statement = self.bound(sql, values)?;
         match statement.raw_execute() {

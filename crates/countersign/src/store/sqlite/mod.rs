@@ -2,6 +2,7 @@
 
 mod connection;
 mod readers;
+mod witness;
 mod writer;
 
 use std::path::{Path, PathBuf};

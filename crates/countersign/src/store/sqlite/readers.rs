@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::witness::{Testimony, Witness};
 use super::{Connection, straight_through};
 use crate::error::{Error, Internal, Result};
 use crate::id::SignInId;
@@ -13,13 +14,17 @@ use crate::store::{Live, LiveQuery, Steps, Tx};
 /// About 250 bytes each: at most 4 MiB a connection.
 const CACHED_SIGN_INS: usize = 16_384;
 
-pub(super) struct Readers(Vec<Mutex<Reader>>);
+pub(super) struct Readers {
+    seats: Vec<Mutex<Reader>>,
+    witness: Witness,
+}
 
-/// The cache belongs to its connection: SQLite tells each connection, and none but it, whether anybody else has
-/// committed since it last looked. That holds for our own writer and for the command line beside a running server.
+/// A connection with the living sign-ins that it has found since anybody last committed: our own writer, or the command
+/// line beside a running server.
 struct Reader {
     tx: Tx,
-    version: i64,
+    /// What the witness said before the first of them was read.
+    testimony: Option<Testimony>,
     living: HashMap<SignInId, Live>,
 }
 
@@ -33,9 +38,10 @@ impl Readers {
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let reader = || {
             let tx = Tx(Connection::open_for_reading(file)?);
-            Ok(Mutex::new(Reader { tx, version: 0, living: HashMap::new() }))
+            Ok(Mutex::new(Reader { tx, testimony: None, living: HashMap::new() }))
         };
-        (0..threads.saturating_add(1)).map(|_| reader()).collect::<Result<_>>().map(Self)
+        let seats = (0..threads.saturating_add(1)).map(|_| reader()).collect::<Result<_>>()?;
+        Ok(Self { seats, witness: Witness::of(file)? })
     }
 
     /// Reads on the calling thread: a warm page costs less than the way to another thread.
@@ -50,25 +56,25 @@ impl Readers {
     pub(super) fn check(&self, query: LiveQuery) -> Result<Option<Live>> {
         let mut reader = self.seat()?;
         match query {
-            LiveQuery::SignIn(id) => reader.check_sign_in(id),
+            LiveQuery::SignIn(id) => reader.check_sign_in(id, self.witness.ask()?),
             LiveQuery::User(_) => reader.look(query),
         }
     }
 
     /// Each thread has a connection of its own as long as there are enough; nothing is awaited while it is held.
     fn seat(&self) -> Result<MutexGuard<'_, Reader>> {
-        let seat = SEAT.with(|seat| *seat).checked_rem(self.0.len()).unwrap_or_default();
-        let reader = self.0.get(seat).ok_or_else(|| Error::Fault(Internal::new("no reading connection")))?;
+        let seat = SEAT.with(|seat| *seat).checked_rem(self.seats.len()).unwrap_or_default();
+        let reader =
+            self.seats.get(seat).ok_or_else(|| Error::Fault(Internal::new("no reading connection")))?;
         Ok(reader.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Reader {
-    fn check_sign_in(&mut self, id: SignInId) -> Result<Option<Live>> {
-        let version = self.tx.0.data_version()?;
-        if version != self.version {
+    fn check_sign_in(&mut self, id: SignInId, now: Testimony) -> Result<Option<Live>> {
+        if self.testimony != Some(now) {
             self.living.clear();
-            self.version = version;
+            self.testimony = Some(now);
         }
         if let Some(live) = self.living.get(&id) {
             return Ok(Some(live.clone()));
@@ -85,7 +91,7 @@ impl Reader {
         self.tx.0.one(sql, &values, read)
     }
 
-    /// The row may be newer than the version that it is filed under, never older: the version was asked first.
+    /// The row may be newer than the testimony that it is filed under, never older: the witness was asked first.
     fn remember(&mut self, id: SignInId, live: &Live) {
         if self.living.len() >= CACHED_SIGN_INS {
             self.living.clear();
