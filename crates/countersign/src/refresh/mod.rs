@@ -5,6 +5,8 @@ mod retry_key;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use crate::audit::{self, About, Event};
 use crate::authenticate::{Tokens, issue};
 use crate::error::{Error, Internal, RefreshRefusal, Result};
@@ -114,7 +116,7 @@ fn standing(
         return Ok(Standing::Retried { successor, expires_at: row.expires_at });
     }
     match row.spent_at(generation) {
-        Some(spent_at) if now.since(spent_at) <= service.settings().refresh_race => {
+        Some(spent_at) if is_just_now(spent_at, now, service.settings().refresh_race) => {
             refused(RefreshRefusal::Spent)
         }
         _ => Ok(Standing::Stolen),
@@ -137,7 +139,12 @@ fn may_retry(service: &Countersign, presented: &Presented, row: &FamilyRow, now:
     };
     let grace = service.settings().refresh_reuse_grace;
     let spent_at = row.spent_at(presented.token.generation.into());
-    same_key || (!grace.is_zero() && spent_at.is_some_and(|spent_at| now.since(spent_at) <= grace))
+    same_key || (!grace.is_zero() && spent_at.is_some_and(|spent_at| is_just_now(spent_at, now, grace)))
+}
+
+/// A spending that lies further ahead was made before the clock stepped back: it is no reason to wait for it (SEC-46).
+fn is_just_now(spent_at: Timestamp, now: Timestamp, within: Duration) -> bool {
+    now.since(spent_at) <= within && spent_at.since(now) <= within
 }
 
 /// The successor follows from the token and the row; a former key may have made it.

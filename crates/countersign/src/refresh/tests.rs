@@ -77,13 +77,15 @@ async fn a_spent_token_is_a_race_at_first_and_theft_later() {
 
 // SEC-46: the clock decides only between race and theft, never whether a spent token works.
 #[tokio::test]
-async fn a_clock_that_steps_back_revives_no_spent_token() {
+async fn a_clock_that_steps_back_revives_no_spent_token_and_hides_no_theft() {
     let (service, first) = signed_in().await;
     service.advance(Duration::from_secs(3_600));
     let second = spend(&service, &first).await.unwrap();
-    service.clock.step_back(Duration::from_secs(3_600));
+    service.clock.step_back(Duration::from_secs(10));
     assert_eq!(spend(&service, &first).await, Err(RefreshRefusal::Spent));
-    assert!(spend(&service, &second).await.is_ok());
+    service.clock.step_back(Duration::from_secs(3_590));
+    assert_eq!(spend(&service, &first).await, Err(RefreshRefusal::Reused));
+    assert_eq!(spend(&service, &second).await, Err(RefreshRefusal::Revoked));
 }
 
 // SEC-46
