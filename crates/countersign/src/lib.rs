@@ -41,6 +41,6 @@ pub mod jobs;
 pub mod testing;
 
 pub use access::CurrentUser;
-pub use router::{openapi, router};
+pub use router::{App, app, openapi, router};
 pub use service::{Countersign, OpenError};
 pub use settings::Settings;

@@ -1,13 +1,14 @@
 //! Every route on one page; the API's description comes from the same list.
 
 use axum::Router;
+use tower::Layer as _;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::service::Countersign;
-use crate::web::envelope::{EnvelopeLayer, EnvelopeSettings};
+use crate::web::envelope::{Envelope, EnvelopeLayer, EnvelopeSettings};
 use crate::{access, api_docs, authenticate, health, profile, refresh, revoke, user, web};
 
 #[derive(OpenApi)]
@@ -44,17 +45,33 @@ fn routes() -> OpenApiRouter<Countersign> {
 /// The whole service as a router: mount it at the root of an application, or nest it below a path (and give that path
 /// to `public_url`, which the cookie's path follows).
 pub fn router(service: &Countersign) -> Router {
+    bare(service).layer(envelope(service))
+}
+
+/// The whole service for a program that serves nothing else: as [`router`], with the envelope around it once instead of
+/// around each route.
+pub fn app(service: &Countersign) -> App {
+    envelope(service).layer(bare(service))
+}
+
+/// What [`app`] makes: a `tower` service for hyper.
+pub type App = Envelope<Router>;
+
+fn envelope(service: &Countersign) -> EnvelopeLayer {
+    let https = service.settings().public_url.scheme() == "https";
+    EnvelopeLayer::new(EnvelopeSettings { https, ..EnvelopeSettings::default() })
+}
+
+fn bare(service: &Countersign) -> Router {
     let (routes, _) = routes().split_for_parts();
     let router = routes
         .fallback(web::not_found)
         .method_not_allowed_fallback(web::method_not_allowed)
         .with_state(service.clone());
-    let router = match web::cors(service.foreign_origins()) {
+    match web::cors(service.foreign_origins()) {
         Some(cors) => router.layer(cors),
         None => router,
-    };
-    let https = service.settings().public_url.scheme() == "https";
-    router.layer(EnvelopeLayer::new(EnvelopeSettings { https, ..EnvelopeSettings::default() }))
+    }
 }
 
 /// The API's description: OpenAPI 3.1, as JSON.

@@ -55,7 +55,7 @@ async fn answer(configuration: Configuration, room: Room) -> Outcome {
     }
     let fresh = !desk::has_database(&settings);
     let service = desk::open(settings).await?;
-    let router = countersign::router(&service);
+    let app = countersign::app(&service);
     let cleaning = tokio::spawn({
         let service = service.clone();
         async move { jobs::run(&service).await }
@@ -66,7 +66,7 @@ async fn answer(configuration: Configuration, room: Room) -> Outcome {
         welcome(&service, address, fresh);
     }
     ops::notify("READY=1");
-    let left = serve::run(listener, router, Patience::default(), room, signals.first()).await;
+    let left = serve::run(listener, app, Patience::default(), room, signals.first()).await;
     if left > 0 {
         tracing::warn!(connections = left, "stopped before every connection had come to its end");
     }

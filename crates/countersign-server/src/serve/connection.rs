@@ -1,10 +1,10 @@
 //! One connection: HTTP/1.1 with limits, from its first byte to its last.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::Request;
@@ -25,10 +25,27 @@ const HEAD_MOST: usize = 32 * 1024;
 /// The most bytes that are read ahead.
 const BUFFER_MOST: usize = 64 * 1024;
 
+/// What answers requests: the service, whole.
+pub(crate) trait App:
+    Service<Request<Incoming>, Response = http::Response<Body>, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<A> App for A where
+    A: Service<Request<Incoming>, Response = http::Response<Body>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
 /// What every connection of a server shares.
 #[derive(Debug, Clone)]
-pub(crate) struct Shared {
-    pub(crate) router: Router,
+pub(crate) struct Shared<A> {
+    pub(crate) app: A,
     pub(crate) patience: Patience,
     pub(crate) room: Arc<Room>,
     /// Turns `true` when the server is to stop.
@@ -37,8 +54,8 @@ pub(crate) struct Shared {
 
 /// Answers requests until the client leaves, takes too long, or the server stops: then the running one is
 /// answered.
-pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Shared) {
-    let Shared { router, patience, room, mut draining } = shared;
+pub(crate) async fn serve<A: App>(stream: TcpStream, peer: SocketAddr, shared: Shared<A>) {
+    let Shared { app, patience, room, mut draining } = shared;
     // Answers are small and complete: waiting for more bytes would only delay them.
     let _ = stream.set_nodelay(true);
     // A listener on [::] sees IPv4 peers as ::ffff:a.b.c.d.
@@ -47,7 +64,7 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Shared) {
     let io = TokioIo::new(PatientStream::new(stream, patience, room, phase.clone()));
     let service = service_fn(move |request: Request<Incoming>| {
         phase.request();
-        let answer = answer(router.clone(), peer, request);
+        let answer = answer(app.clone(), peer, request);
         let phase = phase.clone();
         async move {
             let answer = answer.await;
@@ -78,11 +95,11 @@ async fn drained(draining: &mut watch::Receiver<bool>) {
     let _ = draining.wait_for(|draining| *draining).await;
 }
 
-async fn answer(
-    mut router: Router,
+async fn answer<A: App>(
+    mut app: A,
     peer: SocketAddr,
     mut request: Request<Incoming>,
-) -> Result<http::Response<Body>, std::convert::Infallible> {
+) -> Result<http::Response<Body>, Infallible> {
     request.extensions_mut().insert(ConnectInfo(peer));
-    router.call(request).await
+    app.call(request).await
 }

@@ -17,13 +17,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use axum::Router;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
-use connection::Shared;
+use connection::{App, Shared};
 pub(crate) use patience::Patience;
 pub(crate) use room::Room;
 
@@ -48,16 +47,16 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Answers until `stop`, then answers what was accepted, for at most [`DRAIN`]. Says how many were left
 /// unanswered.
-pub(crate) async fn run(
+pub(crate) async fn run<A: App>(
     listener: TcpListener,
-    router: Router,
+    app: A,
     patience: Patience,
     room: Room,
     stop: impl Future<Output = ()>,
 ) -> usize {
     let room = Arc::new(room);
     let (drain, draining) = watch::channel(false);
-    let shared = Shared { router, patience, room: Arc::clone(&room), draining };
+    let shared = Shared { app, patience, room: Arc::clone(&room), draining };
     accept_until(&listener, &shared, stop).await;
     accept_what_waits(&listener, &shared);
     drop(listener);
@@ -67,7 +66,7 @@ pub(crate) async fn run(
     if emptied.is_err() { room.taken() } else { 0 }
 }
 
-async fn accept_until(listener: &TcpListener, shared: &Shared, stop: impl Future<Output = ()>) {
+async fn accept_until<A: App>(listener: &TcpListener, shared: &Shared<A>, stop: impl Future<Output = ()>) {
     let mut stop = pin!(stop);
     let mut faults = Faults::default();
     loop {
@@ -96,7 +95,7 @@ async fn accept_until(listener: &TcpListener, shared: &Shared, stop: impl Future
 }
 
 /// Takes the connections that the kernel completed before the end.
-fn accept_what_waits(listener: &TcpListener, shared: &Shared) {
+fn accept_what_waits<A: App>(listener: &TcpListener, shared: &Shared<A>) {
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     while let Poll::Ready(Ok((stream, peer))) = listener.poll_accept(&mut cx) {
         let mut entering = pin!(shared.room.enter());
@@ -105,7 +104,12 @@ fn accept_what_waits(listener: &TcpListener, shared: &Shared) {
     }
 }
 
-fn begin(stream: TcpStream, peer: SocketAddr, place: Option<OwnedSemaphorePermit>, shared: &Shared) {
+fn begin<A: App>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: Option<OwnedSemaphorePermit>,
+    shared: &Shared<A>,
+) {
     let shared = shared.clone();
     tokio::spawn(async move {
         connection::serve(stream, peer, shared).await;

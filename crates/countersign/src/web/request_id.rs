@@ -1,7 +1,5 @@
 //! The name of one request, by which a client's complaint and the log find each other (SEC-74).
 
-use std::cell::RefCell;
-
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
 
@@ -47,7 +45,7 @@ impl RequestId {
     }
 
     fn new() -> Self {
-        let mut rest = NUMBERS.with_borrow_mut(next);
+        let mut rest = u128::from_be_bytes(random_bytes());
         let mut text = [b'0'; NEW_LENGTH];
         for place in &mut text {
             let digit = usize::try_from(rest & 31).unwrap_or_default();
@@ -56,19 +54,6 @@ impl RequestId {
         }
         Self(HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("unnamed")))
     }
-}
-
-thread_local! {
-    /// Random numbers in stock: asking the system for each would cost a third of what a request may cost here.
-    static NUMBERS: RefCell<Vec<u128>> = const { RefCell::new(Vec::new()) };
-}
-
-fn next(numbers: &mut Vec<u128>) -> u128 {
-    if numbers.is_empty() {
-        let bytes = random_bytes::<256>();
-        numbers.extend(bytes.as_chunks().0.iter().map(|chunk| u128::from_be_bytes(*chunk)));
-    }
-    numbers.pop().unwrap_or_default()
 }
 
 fn is_acceptable(name: &[u8]) -> bool {
