@@ -84,5 +84,6 @@ pub fn openapi() -> String {
         let cookie = ApiKey::Cookie(ApiKeyValue::new("refresh_token"));
         components.add_security_scheme("refresh_cookie", SecurityScheme::ApiKey(cookie));
     }
+    web::schema::describe_refusals(&mut description);
     description.to_pretty_json().unwrap_or_default()
 }

@@ -43,7 +43,7 @@ fn two_headers() -> Problem {
 /// The public keys of access tokens; none where they are signed with a shared secret (HS256).
 #[utoipa::path(
     get, path = "/.well-known/jwks.json", operation_id = "show_jwks", tag = "operations",
-    responses((status = 200, description = "A JSON Web Key Set (RFC 7517 §5)"))
+    responses((status = 200, description = "A JSON Web Key Set (RFC 7517 §5)", content_type = "application/json"))
 )]
 pub(crate) async fn show_jwks() -> Response {
     answer::json(StatusCode::OK, &JwkSet::default())

@@ -1,8 +1,49 @@
-//! The shape of a refusal, for the API's description.
+//! The shape of a refusal, for the API's description, and where it belongs in it.
 
 use std::collections::BTreeMap;
 
 use utoipa::ToSchema;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+
+const PROBLEM: &str = "application/problem+json";
+
+/// Writes into every operation what none repeats by itself: refusals are problem documents, a body may be refused for
+/// its form, and whatever reads an access token refuses two.
+pub(crate) fn describe_refusals(description: &mut OpenApi) {
+    for item in description.paths.paths.values_mut() {
+        let methods = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        methods.into_iter().flatten().for_each(complete);
+    }
+}
+
+fn complete(operation: &mut Operation) {
+    let has_body = operation.request_body.is_some();
+    let reads_token = operation.responses.responses.contains_key("401") && operation.security.is_some();
+    let mut add = |status: &str, description: &str| {
+        let responses = &mut operation.responses.responses;
+        responses.entry(status.to_owned()).or_insert_with(|| refusal(description));
+    };
+    if has_body {
+        add("400", "The form is wrong");
+        add("408", "The body came too slowly");
+        add("413", "The body is larger than 65,536 bytes");
+        add("415", "The body is not application/json");
+    } else if reads_token {
+        add("400", "Two Authorization headers");
+    }
+    for (status, response) in &mut operation.responses.responses {
+        if let (true, RefOr::T(response)) = (status.starts_with(['4', '5']), response) {
+            let content = std::mem::take(&mut response.content);
+            response.content = content.into_values().map(|content| (PROBLEM.to_owned(), content)).collect();
+        }
+    }
+}
+
+fn refusal(description: &str) -> RefOr<Response> {
+    let body = Content::new(Some(Ref::from_schema_name("Problem")));
+    RefOr::T(ResponseBuilder::new().description(description).content(PROBLEM, body).build())
+}
 
 /// Why a request was refused (RFC 9457).
 #[derive(ToSchema)]
