@@ -1,22 +1,30 @@
 //! One service of its own for each test: a temporary folder, a random port, a clock that the test turns.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::Router;
 use countersign::time::{Clock, Timestamp};
 use countersign::{Countersign, Settings, router};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
+use crate::call::Call;
+
 /// 2026-11-24T09:30:00Z.
 pub const START: Timestamp = Timestamp::from_millis(1_795_512_600_000);
 pub const PASSWORD: &str = "correct horse battery";
+pub const MINUTE: Duration = Duration::from_secs(60);
+pub const DAY: Duration = Duration::from_secs(86_400);
 
 pub struct App {
     pub service: Countersign,
     pub clock: Clock,
     pub address: SocketAddr,
-    client: Client,
+    /// Below which path the router is mounted; empty at the root.
+    pub prefix: &'static str,
+    pub client: Client,
     _folder: tempfile::TempDir,
 }
 
@@ -26,23 +34,47 @@ impl App {
     }
 
     pub async fn start_with(adjust: impl FnOnce(Settings) -> Settings) -> Self {
+        Self::start_mounted("", adjust, router).await
+    }
+
+    /// With the router as somebody's application mounts it.
+    pub async fn start_mounted(
+        prefix: &'static str,
+        adjust: impl FnOnce(Settings) -> Settings,
+        mount: impl FnOnce(&Countersign) -> Router,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings { data_dir: folder.path().join("data"), ..Settings::default() };
         let clock = Clock::fixed(START);
         let service = Countersign::open_with_clock(adjust(settings), clock.clone()).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let app = router(&service).into_make_service_with_connect_info::<SocketAddr>();
+        let app = mount(&service).into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { service, clock, address, client: Client::new(), _folder: folder }
+        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { service, clock, address, prefix, client, _folder: folder }
     }
 
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{}{path}", self.address, self.prefix)
+    }
+
+    /// A bare request, unchecked against the API's description.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.client.request(method, format!("http://{}{path}", self.address))
+        self.client.request(method, self.url(path))
+    }
+
+    /// A request whose answer is held against the API's description.
+    pub fn call(&self, method: Method, path: &str) -> Call<'_> {
+        Call::new(self, method, path)
+    }
+
+    pub fn get(&self, path: &str) -> Call<'_> {
+        self.call(Method::GET, path)
     }
 
     pub async fn post(&self, path: &str, body: Value) -> Answer {
-        Answer::of(self.request(Method::POST, path).json(&body).send().await.unwrap()).await
+        self.call(Method::POST, path).json(&body).send().await
     }
 
     pub async fn sign_up(&self, username: &str) -> Answer {
@@ -50,13 +82,55 @@ impl App {
     }
 
     pub async fn sign_in(&self, username: &str) -> Session {
-        let answer = self.post("/authenticate", json!({"username": username, "password": PASSWORD})).await;
+        let answer = self.authenticate(username, PASSWORD).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         Session::of(&answer)
     }
 
+    pub async fn authenticate(&self, username: &str, password: &str) -> Answer {
+        self.post("/authenticate", json!({"username": username, "password": password})).await
+    }
+
+    /// Somebody who has just signed up and in.
+    pub async fn somebody(&self, username: &str) -> Session {
+        let created = self.sign_up(username).await;
+        assert_eq!(created.status, 201, "{created:?}");
+        self.sign_in(username).await
+    }
+
+    pub async fn me(&self, access_token: &str) -> Answer {
+        self.get("/me").bearer(access_token).send().await
+    }
+
+    pub async fn refresh(&self, refresh_token: &str) -> Answer {
+        self.refresh_keyed(refresh_token, None).await
+    }
+
+    pub async fn refresh_keyed(&self, refresh_token: &str, key: Option<&str>) -> Answer {
+        let call = self.call(Method::POST, "/refresh").refresh_cookie(refresh_token);
+        match key {
+            Some(key) => call.header("idempotency-key", key).send().await,
+            None => call.send().await,
+        }
+    }
+
+    pub async fn sign_out(&self, refresh_token: &str) -> Answer {
+        self.call(Method::DELETE, "/refresh").refresh_cookie(refresh_token).send().await
+    }
+
     pub fn advance(&self, duration: Duration) {
         self.clock.advance(duration);
+    }
+
+    pub fn database_file(&self) -> PathBuf {
+        self.service.settings().data_dir.join("countersign.db")
+    }
+
+    /// A second connection to the service's database, as another program has one.
+    pub fn database(&self) -> rusqlite::Connection {
+        let connection = rusqlite::Connection::open(self.database_file()).unwrap();
+        connection.busy_timeout(Duration::from_secs(5)).unwrap();
+        connection
     }
 }
 
@@ -64,6 +138,8 @@ impl App {
 pub struct Answer {
     pub status: u16,
     pub headers: http::HeaderMap,
+    pub text: String,
+    /// The text as JSON; null where it is none.
     pub body: Value,
 }
 
@@ -72,8 +148,8 @@ impl Answer {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let text = response.text().await.unwrap();
-        let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
-        Self { status, headers, body }
+        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Self { status, headers, text, body }
     }
 
     pub fn code(&self) -> &str {
@@ -84,11 +160,20 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
+    pub fn set_cookies(&self) -> Vec<&str> {
+        self.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap()).collect()
+    }
+
     /// The value of the refresh cookie that the answer sets; empty where it deletes it.
     pub fn refresh_cookie(&self) -> Option<String> {
         let cookie = self.header("set-cookie")?;
         let value = cookie.strip_prefix("refresh_token=")?.split(';').next()?;
         Some(value.to_owned())
+    }
+
+    /// The media type without its parameters.
+    pub fn media_type(&self) -> Option<&str> {
+        self.header("content-type")?.split(';').next().map(str::trim)
     }
 }
 
@@ -108,27 +193,20 @@ impl Session {
     }
 }
 
-impl App {
-    pub async fn me(&self, access_token: &str) -> Answer {
-        Answer::of(self.request(Method::GET, "/me").bearer_auth(access_token).send().await.unwrap()).await
-    }
+/// The whole body of a refusal, without what only some refusals say beside.
+pub fn problem(status: u16, title: &str, code: &str, detail: &str) -> Value {
+    json!({"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code})
+}
 
-    pub async fn refresh(&self, refresh_token: &str) -> Answer {
-        self.refresh_keyed(refresh_token, None).await
-    }
+/// The whole body of a refused refresh token.
+pub fn refresh_problem(code: &str, detail: &str, session_ended: bool) -> Value {
+    let mut body = problem(401, "Unauthorized", code, detail);
+    body["session_ended"] = json!(session_ended);
+    body
+}
 
-    pub async fn refresh_keyed(&self, refresh_token: &str, key: Option<&str>) -> Answer {
-        let cookie = format!("refresh_token={refresh_token}");
-        let mut request = self.request(Method::POST, "/refresh").header("cookie", cookie);
-        if let Some(key) = key {
-            request = request.header("idempotency-key", key);
-        }
-        Answer::of(request.send().await.unwrap()).await
-    }
-
-    pub async fn sign_out(&self, refresh_token: &str) -> Answer {
-        let cookie = format!("refresh_token={refresh_token}");
-        let request = self.request(Method::DELETE, "/refresh").header("cookie", cookie);
-        Answer::of(request.send().await.unwrap()).await
-    }
+/// The codes that a refusal names for one field.
+pub fn codes_of(answer: &Answer, field: &str) -> Vec<String> {
+    let reasons = answer.body["errors"][field].as_array().cloned().unwrap_or_default();
+    reasons.iter().map(|reason| reason["code"].as_str().unwrap().to_owned()).collect()
 }
