@@ -1,3 +1,5 @@
+//! Every command of the program, run as its operator runs it.
+
 use crate::program::Operator;
 
 #[test]

@@ -1,3 +1,5 @@
+//! The limits on connections, files and time, held against the real program.
+
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 

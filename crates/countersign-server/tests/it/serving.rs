@@ -1,3 +1,5 @@
+//! `countersign serve`, from its first line to its last.
+
 use std::io::{Read, Write};
 
 use rustix::process::Signal;

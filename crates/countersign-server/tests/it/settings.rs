@@ -1,3 +1,5 @@
+//! Settings from flags, environment and file, as the real program reads them.
+
 use crate::program::Operator;
 
 const CANARY: &str = "canary-5d0c3b1f-Vq8Zr2mK7tXw4LpN";

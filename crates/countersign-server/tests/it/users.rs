@@ -1,3 +1,5 @@
+//! `countersign user …`, on its own and beside a running service.
+
 use serde_json::json;
 
 use crate::program::Operator;
