@@ -9,7 +9,6 @@ use http::header::USER_AGENT;
 use http::request::Parts;
 
 use crate::service::Countersign;
-use crate::sign_in::{Client, Transport};
 
 const USER_AGENT_CHARACTERS: usize = 256;
 
@@ -17,14 +16,7 @@ const USER_AGENT_CHARACTERS: usize = 256;
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) address: Option<IpAddr>,
-    user_agent: Option<String>,
-}
-
-impl Caller {
-    /// What a sign-in remembers of it.
-    pub(crate) fn client(self, transport: Transport) -> Client {
-        Client { user_agent: self.user_agent, address: self.address, transport }
-    }
+    pub(crate) user_agent: Option<String>,
 }
 
 impl<S> FromRequestParts<S> for Caller

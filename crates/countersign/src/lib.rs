@@ -18,11 +18,11 @@ mod keys;
 mod audit;
 mod web;
 mod service;
+mod caller;
 
 // Part III, the flow: six chapters
 pub mod user;
 pub mod sign_in;
-mod caller;
 pub mod authenticate;
 pub mod access;
 mod refresh;

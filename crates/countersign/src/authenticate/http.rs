@@ -13,7 +13,7 @@ use super::{Attempt, Tokens, authenticate as trade};
 use crate::caller::Caller;
 use crate::error::{Error, Result};
 use crate::service::Countersign;
-use crate::sign_in::{self, Transport};
+use crate::sign_in::{self, Client, Transport};
 use crate::web::answer;
 use crate::web::json::Form;
 use crate::web::schema::ProblemBody;
@@ -101,7 +101,9 @@ pub(crate) async fn authenticate(
     let cookies = service.refresh_cookie().values(&headers);
     let came_along = sign_in::authentic(&service, &cookies);
     let replaced = came_along.iter().map(|token| token.sign_in).collect();
-    let attempt = Attempt { username, password, client: caller.client(transport), replaced };
+    let Caller { address, user_agent } = caller;
+    let client = Client { user_agent, address, transport };
+    let attempt = Attempt { username, password, client, replaced };
     let tokens = trade(&service, attempt).await?;
     hand_out(&service, &tokens, transport)
 }
