@@ -16,3 +16,5 @@ mod equivalence;
 mod foreign_hashes;
 mod malformed;
 mod unavailable;
+mod checker;
+mod races;
