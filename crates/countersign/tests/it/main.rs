@@ -18,3 +18,4 @@ mod malformed;
 mod unavailable;
 mod checker;
 mod races;
+mod model;
