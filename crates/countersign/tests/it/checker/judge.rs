@@ -127,12 +127,19 @@ impl<'e> Case<'e> {
         event.heard == Heard::Nothing && self.was_spent_beside(event, token)
     }
 
-    /// Whether another request spent the token, or may have: one whose answer was lost.
+    /// Whether a request explains that this one finds the token spent: one that spent it, or may have, because its
+    /// answer was lost. One with the same key explains nothing, as long as the successor was not used.
     fn was_spent_beside(&self, event: &Event, token: Mark) -> bool {
-        let spends = |other: &Event| is_token(other) || other.heard == Heard::Nothing;
-        self.refreshes.get(&token).is_some_and(|tries| {
-            tries.iter().any(|other| **other != *event && spends(other) && other.began < event.ended)
-        })
+        let is_before = |other: &Event| *other != *event && spends(other) && other.began < event.ended;
+        let tries = self.refreshes.get(&token).map(Vec::as_slice).unwrap_or_default();
+        let was_used = |other: &Event| match other.heard {
+            Heard::Token(next) => {
+                self.refreshes.get(&next).is_some_and(|uses| uses.iter().any(|it| is_before(it)))
+            }
+            _ => false,
+        };
+        let explains = |other: &Event| key_of(event).is_none() || key_of(event) != key_of(other);
+        tries.iter().any(|other| (is_before(other) && explains(other)) || was_used(other))
     }
 
     /// The first token of the sign-in that a token belongs to; a forged circle ends where it began.
@@ -299,6 +306,16 @@ impl<'e> Case<'e> {
             self.report(Law::NothingLost, event, "an acknowledged password does not sign in");
         }
     }
+}
+
+/// The key of a refresh.
+fn key_of(event: &Event) -> Option<Mark> {
+    if let Act::Refresh { key, .. } = event.act { key } else { None }
+}
+
+/// Whether a refresh spent its token, or may have.
+fn spends(event: &Event) -> bool {
+    is_token(event) || event.heard == Heard::Nothing
 }
 
 fn is_token(event: &Event) -> bool {

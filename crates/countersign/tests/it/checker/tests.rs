@@ -148,6 +148,18 @@ fn a_lost_answer_explains_a_spending_but_no_revocation() {
 }
 
 #[test]
+fn a_lost_answer_that_its_key_does_not_bring_back_is_a_loss() {
+    let lost = || Story::begin().refreshes(t(0), KEY, Heard::Nothing);
+    for why in [Why::Spent, Why::Reused] {
+        lost().refreshes(t(0), KEY, refused(why)).is(Law::NothingLost);
+        lost().refreshes(t(0), OTHER_KEY, refused(why)).passes();
+        lost().refreshes(t(0), None, refused(why)).passes();
+        let used = lost().refreshes(t(0), KEY, got(1)).refreshes(t(1), None, got(2));
+        used.refreshes(t(0), KEY, refused(why)).passes();
+    }
+}
+
+#[test]
 fn a_spent_token_that_works_again_is_found() {
     for (first, second) in [(None, None), (KEY, None), (None, KEY), (KEY, OTHER_KEY)] {
         let story = Story::begin().refreshes(t(0), first, got(1)).refreshes(t(0), second, got(1));

@@ -73,6 +73,8 @@ impl Reply {
     /// What the log keeps of it. After a 5xx nobody knows what happened.
     fn heard(&self) -> Heard {
         match (self.status, &self.held) {
+            // Refused before anything was done.
+            (503, _) if self.code == "overloaded" => Heard::Refused(Why::Other),
             (0 | 500.., _) => Heard::Nothing,
             (200..=299, Some(held)) => Heard::Token(Mark::of(&held.refresh)),
             (200..=299, None) => Heard::Done,

@@ -166,9 +166,9 @@ impl SignIn {
         }
     }
 
-    /// `Max-Age` of the cookie that carries the current token: whole seconds that remain.
+    /// `Max-Age` of the cookie that carries the current token: the seconds that remain, a begun one counted whole.
     pub fn max_age(&self, now: i64) -> i64 {
-        (self.expires_at - now).div_euclid(SECOND)
+        (self.expires_at - now + SECOND - 1).div_euclid(SECOND)
     }
 
     pub fn end(&mut self, now: i64) {
