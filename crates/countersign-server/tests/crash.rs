@@ -38,8 +38,11 @@ async fn whatever_was_answered_survives_a_kill_at_any_moment() {
     let (log, begun) = (Arc::new(Log::default()), Instant::now());
     let mut chance = Chance::of_this_run();
     let mut clients: Vec<Client> = (0..CLIENTS).map(|number| Client::new(number, &mut chance)).collect();
-    for _ in 0..kills() {
-        clients = until_the_kill(folder.path(), &log, clients, chance.below(900)).await;
+    for life in 0..kills() {
+        // In every other life whoever comes back with a spent token is a thief.
+        let race = ["--refresh-race-seconds", if life % 2 == 0 { "10" } else { "0" }];
+        let program = Program::start_with(folder.path(), &race);
+        clients = until_the_kill(program, &log, clients, chance.below(900)).await;
     }
     // The last time nobody kills: everybody finds what they were promised.
     let program = Program::start(folder.path());
@@ -55,8 +58,7 @@ async fn whatever_was_answered_survives_a_kill_at_any_moment() {
 }
 
 /// One life of the program, with all clients at work, and its sudden end.
-async fn until_the_kill(folder: &Path, log: &Arc<Log>, clients: Vec<Client>, millis: u64) -> Vec<Client> {
-    let program = Program::start(folder);
+async fn until_the_kill(program: Program, log: &Arc<Log>, clients: Vec<Client>, millis: u64) -> Vec<Client> {
     let witness = Witness::new(program.base(), Arc::clone(log));
     let mut working = JoinSet::new();
     for mut client in clients {

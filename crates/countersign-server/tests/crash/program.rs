@@ -12,15 +12,19 @@ pub struct Program {
 
 impl Program {
     pub fn start(folder: &Path) -> Self {
-        Self::run(Command::new(env!("CARGO_BIN_EXE_countersign")), folder)
+        Self::start_with(folder, &[])
+    }
+
+    pub fn start_with(folder: &Path, flags: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.args(flags);
+        Self::run(command, folder)
     }
 
     /// Starts the program as this command does, which may be one that watches it.
     pub fn run(mut command: Command, folder: &Path) -> Self {
         command.args(["serve", "--listen", "127.0.0.1:0", "--public-url", "http://localhost:8000"]);
         command.args(["--data-dir", "data", "--rate-limit", "off", "--log-format", "json"]);
-        // So that some of those who come back after a restart count as thieves.
-        command.args(["--refresh-race-seconds", "1"]);
         command.env_remove("RUST_LOG").current_dir(folder).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
