@@ -132,11 +132,11 @@ fn lives(grace: Duration, usual: u32) {
 // SEC-43, SEC-45, SEC-46, SEC-47, SEC-48, SEC-49, SEC-50, SEC-51, SEC-57
 #[test]
 fn every_life_of_a_sign_in_is_as_the_contract_says() {
-    lives(Duration::ZERO, 120);
+    lives(Duration::ZERO, 80);
 }
 
 // SEC-47
 #[test]
 fn with_a_grace_the_direct_predecessor_is_good_again_for_so_long_and_no_other() {
-    lives(Duration::from_secs(30), 60);
+    lives(Duration::from_secs(30), 40);
 }

@@ -30,15 +30,6 @@ pub enum Verdict {
     Expired,
     /// It ended twice, by its time and by an act.
     RevokedOrExpired,
-    /// As before it, or `Invalid` where clean-up has forgotten it already.
-    Forgotten(Dead),
-}
-
-/// Why a sign-in that clean-up may have forgotten was dead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dead {
-    Revoked,
-    Expired,
 }
 
 /// What the service has to answer to an access token.
@@ -47,7 +38,7 @@ pub enum Access {
     Good,
     Expired,
     Invalid,
-    /// Its `iat` lies ahead after a step of the clock: a dead sign-in's opens nothing, a living one's may.
+    /// After a step of the clock its `iat` lies ahead, or clean-up may have forgotten its sign-in.
     GoodOrInvalid,
 }
 
@@ -137,17 +128,11 @@ impl SignIn {
     }
 
     fn death(&self, now: i64) -> Option<Verdict> {
-        let verdict = match self.ended_at {
-            Some(at) if at >= self.expires_at => Verdict::RevokedOrExpired,
-            Some(_) => Verdict::Revoked,
-            None if now >= self.expires_at => Verdict::Expired,
-            None => return None,
-        };
-        Some(match (self.memory, verdict) {
-            (Memory::Kept, verdict) => verdict,
-            (_, Verdict::Expired) => Verdict::Forgotten(Dead::Expired),
-            (_, _) => Verdict::Forgotten(Dead::Revoked),
-        })
+        match self.ended_at {
+            Some(at) if at >= self.expires_at => Some(Verdict::RevokedOrExpired),
+            Some(_) => Some(Verdict::Revoked),
+            None => (now >= self.expires_at).then_some(Verdict::Expired),
+        }
     }
 
     /// What presenting it did: a spending needs the successor that came.
@@ -177,9 +162,14 @@ impl SignIn {
         }
     }
 
-    /// The answer showed that clean-up has forgotten it.
-    pub fn is_forgotten(&mut self) {
-        self.memory = Memory::Forgotten;
+    /// Clean-up has found it dead for more than a day, so that its tokens may be nobody's by now.
+    pub fn may_be_forgotten(&self) -> bool {
+        self.memory == Memory::PerhapsForgotten
+    }
+
+    /// The answer showed whether clean-up has forgotten it.
+    pub fn turns_out(&mut self, is_forgotten: bool) {
+        self.memory = if is_forgotten { Memory::Forgotten } else { Memory::Kept };
     }
 
     /// Clean-up forgets a sign-in not before a day has passed since its end, and two days later for certain.
@@ -202,7 +192,7 @@ impl SignIn {
             Access::Expired
         } else if !self.lives(now) {
             Access::Invalid
-        } else if issued_at > second {
+        } else if issued_at > second || self.may_be_forgotten() {
             Access::GoodOrInvalid
         } else {
             Access::Good

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::law::{Access, Dead, SignIn, Transport, Verdict};
+use super::law::{Access, SignIn, Transport, Verdict};
 use super::world::{Answer, World};
 use super::{Key, Op, Pick, Stranger};
 
@@ -156,7 +156,10 @@ impl<'w> Run<'w> {
     /// the first is judged.
     async fn refresh_with_two(&mut self, one: Pick, other: Pick, key: Key) -> Outcome {
         let picks = [self.token(one), self.token(other)];
-        let by_cookie = |(at, ..): &(usize, usize, String)| self.sign_ins[*at].transport == Transport::Cookie;
+        let by_cookie = |(at, ..): &(usize, usize, String)| {
+            let sign_in = &self.sign_ins[*at];
+            sign_in.transport == Transport::Cookie && !sign_in.may_be_forgotten()
+        };
         if matches!(key, Key::TooShort) || picks[0].2 == picks[1].2 || !picks.iter().all(by_cookie) {
             return Ok(());
         }
@@ -214,6 +217,12 @@ impl<'w> Run<'w> {
         let refused = |word: &str| {
             is_refused(answer, word, by).map_err(|why| format!("{verdict:?}, generation {generation}: {why}"))
         };
+        if sign_in.may_be_forgotten() && by == sign_in.transport {
+            sign_in.turns_out(code == "invalid");
+            if code == "invalid" {
+                return refused("invalid");
+            }
+        }
         match verdict {
             Verdict::Spend | Verdict::Repeat => {
                 same!(answer.status, 200, (verdict, generation, &answer.body));
@@ -238,14 +247,6 @@ impl<'w> Run<'w> {
             Verdict::Revoked => refused("revoked"),
             Verdict::Expired => refused("expired"),
             Verdict::RevokedOrExpired => refused(if code == "expired" { "expired" } else { "revoked" }),
-            Verdict::Forgotten(_) if code == "invalid" => {
-                sign_in.is_forgotten();
-                refused("invalid")
-            }
-            Verdict::Forgotten(Dead::Expired) => refused("expired"),
-            Verdict::Forgotten(Dead::Revoked) => {
-                refused(if code == "expired" { "expired" } else { "revoked" })
-            }
         }
     }
 

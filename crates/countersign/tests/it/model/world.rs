@@ -1,5 +1,6 @@
 //! The real service under the model's operations: its router is called in place, its clock stands still until told.
 
+use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::response::Response;
 use countersign::id::UserId;
@@ -20,6 +21,7 @@ const NAME: &str = "ada";
 
 pub struct World {
     service: Countersign,
+    router: Router,
     settings: Settings,
     pub clock: Clock,
     pub password: String,
@@ -70,6 +72,7 @@ impl World {
         };
         let elsewhere = Self::open(&at("elsewhere"), &clock).await;
         let mut world = Self {
+            router: router(&elsewhere),
             service: elsewhere,
             settings: at("here"),
             password: "correct horse battery 0".to_owned(),
@@ -81,7 +84,7 @@ impl World {
         };
         world.sign_up().await;
         world.foreign = world.sign_in(Transport::Cookie, None).await.refresh_token(Transport::Cookie);
-        world.service = Self::open(&world.settings, &world.clock).await;
+        world.restart().await;
         world.sign_up().await;
         world
     }
@@ -116,8 +119,7 @@ impl World {
             Some(body) => request.header(CONTENT_TYPE, "application/json").body(Body::from(body.to_string())),
             None => request.body(Body::empty()),
         };
-        let mut router = router(&self.service);
-        let response: Response = router.call(request.unwrap()).await.unwrap();
+        let response: Response = self.router.clone().call(request.unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, 1 << 20).await.unwrap();
         let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
@@ -200,5 +202,6 @@ impl World {
     pub async fn restart(&mut self) {
         self.service.shut_down().await;
         self.service = Self::open(&self.settings, &self.clock).await;
+        self.router = router(&self.service);
     }
 }
