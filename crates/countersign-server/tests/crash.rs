@@ -1,6 +1,15 @@
 //! The real program, killed without warning again and again while clients work: nothing that was answered is undone,
 //! and nothing that was spent or ended is good again.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "the actors of tests: a panic is how they fail"
+)]
+
 #[expect(dead_code, reason = "the tests of the library use the rest of it")]
 #[path = "../../countersign/tests/it/checker.rs"]
 mod checker;

@@ -1,6 +1,14 @@
 //! Our tokens in other people's programs, and theirs in ours: run for real, with stock PyJWT, stock
 //! djangorestframework-simplejwt and Django's own password hashes.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "the actors of tests: a panic is how they fail"
+)]
+
 #[expect(dead_code, reason = "the crash tests use the rest of it")]
 #[path = "crash/program.rs"]
 mod program;

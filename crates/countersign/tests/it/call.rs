@@ -90,10 +90,10 @@ pub async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Out
     let mut done: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
     std::future::poll_fn(|context| {
         for (future, place) in running.iter_mut().zip(&mut done) {
-            if place.is_none() {
-                if let std::task::Poll::Ready(output) = future.as_mut().poll(context) {
-                    *place = Some(output);
-                }
+            if place.is_none()
+                && let std::task::Poll::Ready(output) = future.as_mut().poll(context)
+            {
+                *place = Some(output);
             }
         }
         if done.iter().all(Option::is_some) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }

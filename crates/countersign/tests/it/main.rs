@@ -1,5 +1,14 @@
 //! The service from outside, over a real socket, asked by the people and programs that will ask it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "the actors of tests: a panic is how they fail"
+)]
+
 mod app;
 mod call;
 mod documented;
