@@ -1,5 +1,23 @@
 //! Figures of several rounds: the median to judge by, the extremes to show how far to trust it.
 
+use std::time::Duration;
+
+/// Work done by a ceiling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// How often it was done.
+    pub(crate) count: u64,
+    /// From the first beginning to the last end.
+    pub(crate) lasted: Duration,
+}
+
+impl Done {
+    /// How often in a second.
+    pub(crate) fn rate(self) -> f64 {
+        self.count as f64 / self.lasted.as_secs_f64()
+    }
+}
+
 /// One figure, measured once in each round.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Series(Vec<f64>);

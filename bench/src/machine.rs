@@ -92,12 +92,43 @@ pub(crate) fn memory_of(pid: u32) -> Outcome<Memory> {
 }
 
 /// The processor time that a process has used in all its threads.
-///
-/// # Errors
-/// When the process is gone.
-pub(crate) fn processor_time_of(pid: u32) -> Outcome<Duration> {
+fn processor_time_of(pid: u32) -> Outcome<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     ticks_of(&stat).map(|ticks| TICK * ticks).ok_or_else(|| "an unreadable /proc/PID/stat".into())
+}
+
+/// What the kernel charges a process with while it does something, with both kinds of work measured alike.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Meter {
+    pid: u32,
+    before: Duration,
+}
+
+impl Meter {
+    /// Begins to count the processor time of a process.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub(crate) fn of(pid: u32) -> Outcome<Self> {
+        Ok(Self { pid, before: processor_time_of(pid)? })
+    }
+
+    /// Begins to count the processor time of this process, for a ceiling that it reaches by itself.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub(crate) fn of_this_process() -> Outcome<Self> {
+        Self::of(std::process::id())
+    }
+
+    /// Microseconds of processor time for each of `count` since the beginning.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub(crate) fn micros_for_each(self, count: u64) -> Outcome<f64> {
+        let used = processor_time_of(self.pid)?.saturating_sub(self.before);
+        Ok(used.as_secs_f64() * 1e6 / count as f64)
+    }
 }
 
 /// Fields 14 and 15, counted from behind the name in brackets: a name may hold spaces.
@@ -115,9 +146,9 @@ mod tests {
 
     #[test]
     fn the_innermost_mount_names_the_file_system() {
-        let mounts = "/dev/a / ext4 rw 0 0\ntmpfs /tmp tmpfs rw 0 0\n/dev/b /tmpfiles xfs rw 0 0\n";
-        assert_eq!(file_system_of(mounts, Path::new("/tmp/x")), Some("tmpfs"));
-        assert_eq!(file_system_of(mounts, Path::new("/tmpfiles/x")), Some("xfs"));
+        let mounts = "/dev/a / ext4 rw 0 0\ntmpfs /mnt tmpfs rw 0 0\n/dev/b /mntfiles xfs rw 0 0\n";
+        assert_eq!(file_system_of(mounts, Path::new("/mnt/x")), Some("tmpfs"));
+        assert_eq!(file_system_of(mounts, Path::new("/mntfiles/x")), Some("xfs"));
         assert_eq!(file_system_of(mounts, Path::new("/home")), Some("ext4"));
     }
 

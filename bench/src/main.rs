@@ -5,6 +5,7 @@
 mod histogram;
 mod wire;
 mod chain;
+mod dice;
 mod figures;
 mod report;
 

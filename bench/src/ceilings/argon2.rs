@@ -7,13 +7,14 @@ use argon2_rust::params::Memory;
 use argon2_rust::{Algorithm, Argon2, Params, Version};
 
 use crate::Outcome;
+use crate::figures::Done;
 use crate::machine::cores;
 
-/// Hashes a second with one thread to each core, every thread keeping its memory.
+/// Hashes with one thread to each core, every thread keeping its memory.
 ///
 /// # Errors
 /// When the memory can't be had.
-pub(crate) fn hashes_per_second(lasts: Duration) -> Outcome<f64> {
+pub(crate) fn hash_on_all_cores(lasts: Duration) -> Outcome<Done> {
     let threads = cores();
     let params = Params::builder().memory(Memory::kib(19_456)).passes(2).lanes(1).build()?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
@@ -25,13 +26,13 @@ pub(crate) fn hashes_per_second(lasts: Duration) -> Outcome<f64> {
             .map(|lane| lane.join().unwrap_or_else(|_| Err("a hash thread died".into())))
             .collect()
     });
-    let (mut hashes, mut longest) = (0, Duration::ZERO);
+    let mut all = Done { count: 0, lasted: Duration::ZERO };
     for lane in done {
         let (count, lasted) = lane?;
-        hashes += count;
-        longest = longest.max(lasted);
+        all.count += count;
+        all.lasted = all.lasted.max(lasted);
     }
-    Ok(hashes as f64 / longest.as_secs_f64())
+    Ok(all)
 }
 
 fn lane(argon2: Argon2, ready: &Barrier, lasts: Duration) -> Outcome<(u64, Duration)> {
@@ -56,6 +57,6 @@ mod tests {
 
     #[test]
     fn some_hashes_are_made() {
-        assert!(hashes_per_second(Duration::from_millis(50)).unwrap() > 1.0);
+        assert!(hash_on_all_cores(Duration::from_millis(50)).unwrap().rate() > 1.0);
     }
 }

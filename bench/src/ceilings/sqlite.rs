@@ -10,6 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::Outcome;
+use crate::dice::Dice;
+use crate::figures::Done;
 
 /// No batch is larger, however many wait.
 const BATCH_LIMIT: usize = 256;
@@ -43,46 +45,59 @@ struct Rotation {
     done: oneshot::Sender<bool>,
 }
 
+/// A client with the sign-ins that it alone rotates: their ids, and the hashes that they hold now.
+struct Client {
+    sign_ins: Vec<(i64, [u8; 32])>,
+    dice: Dice,
+}
+
 /// A table of sign-ins with its writer, and clients that rotate them.
 pub(crate) struct Grouped {
     queue: mpsc::Sender<Rotation>,
     writer: JoinHandle<Outcome<()>>,
     runtime: Runtime,
-    hashes: Vec<[u8; 32]>,
+    clients: Vec<Client>,
     round: i64,
 }
 
 impl Grouped {
-    /// Makes a database in `dir` with one sign-in for each client.
+    /// Makes a database in `dir` where each of so many clients has so many sign-ins.
     ///
     /// # Errors
     /// When the database can't be made.
-    pub(crate) fn open(dir: &Path, clients: usize) -> Outcome<Self> {
+    pub(crate) fn open(dir: &Path, clients: usize, sign_ins: usize) -> Outcome<Self> {
         let database = Connection::open(dir.join("ceiling.db"))?;
         database.execute_batch(SCHEMA)?;
-        let hashes: Vec<_> = (1..).map(|id| hash_of(id, 0)).take(clients).collect();
-        for (id, hash) in (1_i64..).zip(&hashes) {
-            database.execute(SIGN_IN, params![id, hash, MONTH_MILLIS])?;
+        let mut ids = 1_i64..;
+        let mut of_one = |client| {
+            let sign_ins = ids.by_ref().take(sign_ins).map(|id| (id, hash_of(id, 0))).collect();
+            Client { sign_ins, dice: Dice::of(client) }
+        };
+        let clients: Vec<_> = (0..clients).map(&mut of_one).collect();
+        let filling = database.unchecked_transaction()?;
+        for (id, hash) in clients.iter().flat_map(|client| &client.sign_ins) {
+            filling.execute(SIGN_IN, params![id, hash, MONTH_MILLIS])?;
         }
+        filling.commit()?;
         let (queue, waiting) = mpsc::channel(BATCH_LIMIT * 4);
         let writer = std::thread::spawn(move || write(database, waiting));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        Ok(Self { queue, writer, runtime, hashes, round: 0 })
+        Ok(Self { queue, writer, runtime, clients, round: 0 })
     }
 
-    /// Durable rotations a second, every client in a closed loop.
+    /// Durable rotations, every client in a closed loop.
     ///
     /// # Errors
     /// When a rotation is not made.
-    pub(crate) fn rotations_per_second(&mut self, lasts: Duration) -> Outcome<f64> {
+    pub(crate) fn rotate_all(&mut self, lasts: Duration) -> Outcome<Done> {
         self.round += 1;
         let (queue, round) = (&self.queue, self.round);
-        let hashes = std::mem::take(&mut self.hashes);
+        let clients = std::mem::take(&mut self.clients);
         let started = Instant::now();
         let outcome: Outcome<Vec<_>> = self.runtime.block_on(async {
-            let clients: Vec<_> = (1_i64..)
-                .zip(hashes)
-                .map(|(id, hash)| tokio::spawn(rotate(queue.clone(), id, hash, round, started + lasts)))
+            let clients: Vec<_> = clients
+                .into_iter()
+                .map(|client| tokio::spawn(client.rotate(queue.clone(), round, started + lasts)))
                 .collect();
             let mut done = Vec::with_capacity(clients.len());
             for client in clients {
@@ -91,9 +106,9 @@ impl Grouped {
             Ok(done)
         });
         let lasted = started.elapsed();
-        let (hashes, counts): (Vec<_>, Vec<u64>) = outcome?.into_iter().unzip();
-        self.hashes = hashes;
-        Ok(counts.iter().sum::<u64>() as f64 / lasted.as_secs_f64())
+        let (clients, counts): (Vec<_>, Vec<u64>) = outcome?.into_iter().unzip();
+        self.clients = clients;
+        Ok(Done { count: counts.iter().sum(), lasted })
     }
 
     /// Ends the writer.
@@ -106,25 +121,29 @@ impl Grouped {
     }
 }
 
-async fn rotate(
-    queue: mpsc::Sender<Rotation>,
-    id: i64,
-    mut old: [u8; 32],
-    round: i64,
-    end: Instant,
-) -> Outcome<([u8; 32], u64)> {
-    let mut count: u64 = 0;
-    while Instant::now() < end {
-        count += 1;
-        let new = hash_of(id, (round << 40).wrapping_add_unsigned(count));
-        let (done, answer) = oneshot::channel();
-        queue.send(Rotation { id, old, new, now: round, done }).await.map_err(|_| "the writer has ended")?;
-        if !answer.await? {
-            return Err("a rotation found another hash than it left".into());
+impl Client {
+    async fn rotate(
+        mut self,
+        queue: mpsc::Sender<Rotation>,
+        round: i64,
+        end: Instant,
+    ) -> Outcome<(Self, u64)> {
+        let mut count: u64 = 0;
+        while Instant::now() < end {
+            count += 1;
+            let chosen = self.dice.throw(self.sign_ins.len());
+            let (id, hash) = self.sign_ins.get_mut(chosen).ok_or("a client without sign-ins")?;
+            let new = hash_of(*id, (round << 40).wrapping_add_unsigned(count));
+            let (done, answer) = oneshot::channel();
+            let rotation = Rotation { id: *id, old: *hash, new, now: round, done };
+            queue.send(rotation).await.map_err(|_| "the writer has ended")?;
+            if !answer.await? {
+                return Err("a rotation found another hash than it left".into());
+            }
+            *hash = new;
         }
-        old = new;
+        Ok((self, count))
     }
-    Ok((old, count))
 }
 
 /// Thirty-two bytes that differ by client and turn; the store does not care whether they can be guessed.
@@ -163,17 +182,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_round_goes_on_where_the_last_one_ended() {
+    fn every_round_goes_on_where_the_last_one_ended_and_all_that_is_counted_is_stored() {
         let dir = tempfile::tempdir().unwrap();
-        let mut grouped = Grouped::open(dir.path(), 4).unwrap();
+        let mut grouped = Grouped::open(dir.path(), 4, 2).unwrap();
+        let mut counted = 0;
         for _ in 0..3 {
-            assert!(grouped.rotations_per_second(Duration::from_millis(30)).unwrap() > 1.0);
+            counted += grouped.rotate_all(Duration::from_millis(30)).unwrap().count;
         }
         grouped.close().unwrap();
         let database = Connection::open(dir.path().join("ceiling.db")).unwrap();
-        let rotated: i64 = database
-            .query_row("SELECT count(*) FROM sign_ins WHERE generation > 2", [], |row| row.get(0))
-            .unwrap();
-        assert_eq!(rotated, 4);
+        let stored: i64 =
+            database.query_row("SELECT sum(generation) FROM sign_ins", [], |row| row.get(0)).unwrap();
+        assert!(counted >= 12);
+        assert_eq!(stored, counted.cast_signed());
     }
 }

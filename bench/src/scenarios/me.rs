@@ -8,7 +8,7 @@ use crate::ceilings::hyper::BareHyper;
 use crate::figures::Series;
 use crate::lab::Lab;
 use crate::load::{Load, Script, Taken, Verdict};
-use crate::machine::processor_time_of;
+use crate::machine::Meter;
 use crate::report::{Aim, Row, Unit};
 use crate::scenarios::fsync::millis;
 use crate::wire::Answer;
@@ -48,7 +48,8 @@ impl Script for Me {
 pub(crate) struct Side {
     /// Requests a second.
     pub(crate) rates: Series,
-    cpu: Series,
+    /// Microseconds of processor time for each request.
+    pub(crate) cpu: Series,
     p50: Series,
     p99: Series,
 }
@@ -59,11 +60,10 @@ impl Side {
     /// # Errors
     /// As [`Load::put_on`].
     pub(crate) fn take<S: Script>(&mut self, pid: u32, load: Load, scripts: Vec<S>) -> Outcome<Taken<S>> {
-        let before = processor_time_of(pid)?;
+        let meter = Meter::of(pid)?;
         let taken = load.put_on(scripts)?;
-        let used = processor_time_of(pid)?.saturating_sub(before);
+        self.cpu.push(meter.micros_for_each(taken.served.count())?);
         self.rates.push(taken.rate());
-        self.cpu.push(used.as_secs_f64() * 1e6 / taken.served.count() as f64);
         self.p50.push(millis(taken.served.quantile(0.5)));
         self.p99.push(millis(taken.served.quantile(0.99)));
         Ok(taken)

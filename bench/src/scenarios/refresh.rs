@@ -1,66 +1,72 @@
 //! `POST /refresh`: durable rotations, against the store's ceiling and HTTP's.
 
+use std::net::SocketAddr;
+
 use crate::Outcome;
 use crate::api::{Person, ask};
 use crate::ceilings::hyper::BareHyper;
 use crate::ceilings::sqlite::Grouped;
 use crate::chain::Chain;
+use crate::dice::Dice;
 use crate::figures::Series;
 use crate::lab::Lab;
 use crate::load::{Load, Script, Verdict};
+use crate::machine::{Meter, cores};
 use crate::report::{Aim, Row, Unit};
 use crate::scenarios::me::Side;
 use crate::wire::Answer;
 
-/// Connections, each with a sign-in of its own.
+/// Connections.
 const CLIENTS: usize = 64;
+/// Sign-ins of each: so many rows that those of one batch lie on pages of their own, as they do in service.
+const SIGN_INS: usize = 32;
 
-/// A client that refreshes, always with the newest token.
-#[derive(Debug)]
+/// A client that refreshes one of its sign-ins after the other, each with its newest token.
+#[derive(Debug, Clone)]
 struct Refresh {
-    chain: Chain,
+    chains: Vec<Chain>,
+    chosen: usize,
+    dice: Dice,
+}
+
+impl Refresh {
+    fn of(number: usize, chains: Vec<Chain>) -> Self {
+        Self { chains, chosen: 0, dice: Dice::of(number) }
+    }
 }
 
 impl Script for Refresh {
     fn request(&self) -> &[u8] {
-        self.chain.request()
+        self.chains.get(self.chosen).map_or(&[], Chain::request)
     }
 
     fn judge(&mut self, answer: &Answer<'_>) -> Verdict {
-        if answer.status == 200 && self.chain.follow(answer) { Verdict::Served } else { Verdict::Unexpected }
+        let followed = self.chains.get_mut(self.chosen).is_some_and(|chain| chain.follow(answer));
+        self.chosen = self.dice.throw(self.chains.len());
+        if answer.status == 200 && followed { Verdict::Served } else { Verdict::Unexpected }
     }
 }
 
-/// The same bytes with the same reading of the answer, but without consequence: the chains stay as they were.
-#[derive(Debug)]
-struct Pretended {
-    kept: Chain,
-    followed: Chain,
-}
-
-impl Script for Pretended {
-    fn request(&self) -> &[u8] {
-        self.followed.request()
-    }
-
-    fn judge(&mut self, answer: &Answer<'_>) -> Verdict {
-        if answer.status == 200 && self.followed.follow(answer) {
-            Verdict::Served
-        } else {
-            Verdict::Unexpected
+/// Signs everybody in as often as it takes, on all cores: each sign-in costs a password hash.
+fn sign_everybody_in(address: SocketAddr) -> Outcome<Vec<Refresh>> {
+    let people = Person::sign_up_many(address, CLIENTS)?;
+    let client = |(number, person): (usize, &Person)| -> Outcome<Refresh> {
+        let chain = |_| Ok(Chain::starting_with(&person.sign_in(address)?.refresh_token));
+        Ok(Refresh::of(number, (0..SIGN_INS).map(chain).collect::<Outcome<_>>()?))
+    };
+    let numbered: Vec<_> = people.iter().enumerate().collect();
+    let share = numbered.len().div_ceil(cores());
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = numbered
+            .chunks(share)
+            .map(|part| scope.spawn(move || part.iter().copied().map(client).collect::<Outcome<Vec<_>>>()))
+            .collect();
+        let mut clients = Vec::with_capacity(CLIENTS);
+        for part in parts {
+            clients.extend(part.join().map_err(|_| "a thread that signs in died")??);
         }
-    }
-}
-
-fn pretend(clients: Vec<Refresh>) -> Vec<Pretended> {
-    clients
-        .into_iter()
-        .map(|client| Pretended { kept: client.chain.clone(), followed: client.chain })
-        .collect()
-}
-
-fn mean_it(clients: Vec<Pretended>) -> Vec<Refresh> {
-    clients.into_iter().map(|client| Refresh { chain: client.kept }).collect()
+        Ok(clients)
+    })
 }
 
 /// Measures `POST /refresh`.
@@ -69,45 +75,46 @@ fn mean_it(clients: Vec<Pretended>) -> Vec<Refresh> {
 /// When the server can't be asked, or one chain of refreshes breaks.
 pub(crate) fn measure(lab: &Lab) -> Outcome<Vec<Row>> {
     let server = lab.server("refresh")?;
-    let mut clients = Vec::with_capacity(CLIENTS);
-    for person in Person::sign_up_many(server.address, CLIENTS)? {
-        let signed_in = person.sign_in(server.address)?;
-        clients.push(Refresh { chain: Chain::starting_with(&signed_in.refresh_token) });
-    }
+    let mut clients = sign_everybody_in(server.address)?;
     let first = clients.first_mut().ok_or("no clients")?;
     let sample = ask(server.address, first.request())?;
     if first.judge(&sample.answer()) != Verdict::Served {
         return Err(format!("the first refresh was answered with {}", sample.answer().status).into());
     }
     let bare = BareHyper::repeating(&sample.answer(), lab.dir())?;
-    let mut grouped = Grouped::open(lab.dir(), CLIENTS)?;
+    let mut grouped = Grouped::open(lab.dir(), CLIENTS, SIGN_INS)?;
     clients = Load::closed_loop(server.address, lab.warm_up()).put_on(clients)?.scripts;
-    grouped.rotations_per_second(lab.warm_up())?;
-    let (mut subject, mut http, mut store) = (Side::default(), Side::default(), Series::default());
+    grouped.rotate_all(lab.warm_up())?;
+    let (mut subject, mut http) = <(Side, Side)>::default();
+    let (mut store, mut store_cpu) = <(Series, Series)>::default();
     for _ in lab.rounds("refresh") {
-        store.push(grouped.rotations_per_second(lab.lasts)?);
-        let load = Load::closed_loop(bare.address, lab.lasts);
-        clients = mean_it(http.take(bare.pid(), load, pretend(clients))?.scripts);
-        let load = Load::closed_loop(server.address, lab.lasts);
-        clients = subject.take(server.pid(), load, clients)?.scripts;
+        let meter = Meter::of_this_process()?;
+        let rotated = grouped.rotate_all(lab.lasts)?;
+        store_cpu.push(meter.micros_for_each(rotated.count)?);
+        store.push(rotated.rate());
+        // The bare server's answers are without consequence: the clients that hear them are thrown away.
+        http.take(bare.pid(), Load::closed_loop(bare.address, lab.lasts), clients.clone())?;
+        clients = subject.take(server.pid(), Load::closed_loop(server.address, lab.lasts), clients)?.scripts;
     }
     grouped.close()?;
     server.stop()?;
-    Ok(rows(subject, http, store))
+    Ok(rows(subject, http, store, store_cpu))
 }
 
-fn rows(subject: Side, http: Side, store: Series) -> Vec<Row> {
+fn rows(subject: Side, http: Side, store: Series, store_cpu: Series) -> Vec<Row> {
     let row = |work| Row::new(work, Unit::PerSecond, subject.rates.clone());
     let lower = store.lower_of(&http.rates);
     // Durable and over HTTP on one set of cores: the times of both add up, so this is what a perfect service could do.
     let both = store.in_series_with(&http.rates);
     let rates = [
-        row("durable `POST /refresh`, 64 connections")
+        row("durable `POST /refresh`, 64 connections, 2,048 sign-ins")
             .beside("the lower of the next two", lower)
             .aiming(Aim::ShareOfCeiling { now: 0.50, finally: 0.75 }),
         row("- against the store").beside("grouped SQLite", store),
         row("- against HTTP").beside("bare hyper", http.rates.clone()),
         row("- against both in series").beside("SQLite and hyper on the same cores", both),
+        Row::new("- processor time of the server", Unit::Micros, subject.cpu.clone())
+            .beside("grouped SQLite with its clients", store_cpu),
     ];
     rates.into_iter().chain(subject.details("bare hyper", http)).collect()
 }

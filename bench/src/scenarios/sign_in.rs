@@ -2,12 +2,13 @@
 
 use crate::Outcome;
 use crate::api::Person;
-use crate::ceilings::argon2::hashes_per_second;
+use crate::ceilings::argon2::hash_on_all_cores;
 use crate::figures::Series;
 use crate::lab::Lab;
 use crate::load::{Load, Script, Verdict};
-use crate::machine::cores;
+use crate::machine::{Meter, cores};
 use crate::report::{Aim, Row, Unit};
+use crate::scenarios::me::Side;
 use crate::wire::Answer;
 
 /// Connections when the service is busy but not stormed.
@@ -41,12 +42,16 @@ pub(crate) fn measure(lab: &Lab) -> Outcome<Vec<Row>> {
     };
     let few = (cores() * 2).min(CLIENTS);
     Load::closed_loop(server.address, lab.warm_up()).put_on(clients(CLIENTS))?;
-    let (mut quiet, mut busy, mut raw) = (Series::default(), Series::default(), Series::default());
+    let (mut quiet, mut busy) = <(Side, Side)>::default();
+    let (mut raw, mut raw_cpu) = <(Series, Series)>::default();
     for _ in lab.rounds("sign-in") {
-        raw.push(hashes_per_second(lab.lasts)?);
+        let meter = Meter::of_this_process()?;
+        let hashed = hash_on_all_cores(lab.lasts)?;
+        raw_cpu.push(meter.micros_for_each(hashed.count)?);
+        raw.push(hashed.rate());
         let load = Load::closed_loop(server.address, lab.lasts);
-        quiet.push(load.put_on(clients(few))?.rate());
-        busy.push(load.put_on(clients(CLIENTS))?.rate());
+        quiet.take(server.pid(), load, clients(few))?;
+        busy.take(server.pid(), load, clients(CLIENTS))?;
     }
     server.stop()?;
     let row = |connections: usize, rates: Series| {
@@ -54,5 +59,7 @@ pub(crate) fn measure(lab: &Lab) -> Outcome<Vec<Row>> {
             .beside("raw Argon2id", raw.clone())
             .aiming(Aim::ShareOfCeiling { now: 0.95, finally: 0.97 })
     };
-    Ok(vec![row(few, quiet), row(CLIENTS, busy)])
+    let cpu =
+        Row::new("- processor time of the server", Unit::Micros, busy.cpu).beside("raw Argon2id", raw_cpu);
+    Ok(vec![row(few, quiet.rates), row(CLIENTS, busy.rates), cpu])
 }
