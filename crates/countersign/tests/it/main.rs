@@ -28,3 +28,5 @@ mod unavailable;
 mod checker;
 mod races;
 mod model;
+mod logs;
+mod tidy;

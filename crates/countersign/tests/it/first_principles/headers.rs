@@ -102,3 +102,35 @@ async fn no_answer_redirects() {
     let https = app.post("/authenticate", json!({"username": "ada", "password": PASSWORD})).await;
     assert_eq!(https.status, 200);
 }
+
+// SEC-87
+#[tokio::test]
+async fn the_host_that_a_request_names_changes_nothing() {
+    let app = App::start().await;
+    app.sign_up("ada").await;
+    let body = json!({"username": "ada", "password": PASSWORD});
+    let call = app.call(Method::POST, "/authenticate").json(&body).header("host", "evil.example");
+    let forwarded = call.header("x-forwarded-host", "evil.example").header("forwarded", "host=evil.example");
+    let answer = forwarded.send().await;
+    assert_eq!(answer.status, 200);
+    assert!(!format!("{:?}{}", answer.headers, answer.text).contains("evil"));
+    let token = answer.body["access_token"].as_str().unwrap();
+    let claims = jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(token).unwrap().claims;
+    assert_eq!(claims["iss"], "http://localhost:8000");
+}
+
+/// The program wraps the routes in another way than an embedding application does.
+#[tokio::test]
+async fn the_programs_service_dresses_its_answers_alike() {
+    use tower::Service as _;
+    let app = App::start().await;
+    for path in ["/me", "/nowhere", "/health/live", "/docs"] {
+        let request = http::Request::get(path).body(axum::body::Body::empty()).unwrap();
+        let answer = countersign::app(&app.service).call(request).await.unwrap();
+        let routed = app.get(path).send().await;
+        assert_eq!(answer.status().as_u16(), routed.status, "{path}");
+        for (name, value) in answer.headers().iter().filter(|(name, _)| *name != "x-request-id") {
+            assert_eq!(routed.headers.get(name), Some(value), "{path} {name}");
+        }
+    }
+}

@@ -71,3 +71,26 @@ async fn signing_out_everywhere_needs_an_access_token() {
     assert!(bare.set_cookies().is_empty());
     assert_eq!(app.refresh(&session.refresh_token).await.status, 200);
 }
+
+// SEC-54
+#[tokio::test]
+async fn the_operator_lists_a_users_sign_ins_and_ends_one_or_all() {
+    use countersign::sign_in::{self, EndReason, State};
+    let app = App::start().await;
+    let sessions = [app.somebody("ada").await, app.sign_in("ada").await, app.sign_in("ada").await];
+    let name = countersign::names::Username::parse("ada").unwrap();
+    let id = countersign::user::find_by_name(&app.service, &name).await.unwrap().unwrap().user.id;
+    let listed = sign_in::list(&app.service, id).await.unwrap();
+    assert_eq!(listed.iter().filter(|sign_in| sign_in.state == State::Live).count(), 3);
+    assert!(sign_in::end(&app.service, listed[0].id, EndReason::Operator).await.unwrap());
+    let mut alive = 0;
+    for session in &sessions {
+        alive += u16::from(app.me(&session.access_token).await.status == 200);
+    }
+    assert_eq!(alive, 2);
+    sign_in::end_all(&app.service, id, EndReason::Operator).await.unwrap();
+    for session in &sessions {
+        assert_eq!(app.me(&session.access_token).await.code(), "access_token_invalid");
+        assert_eq!(app.refresh(&session.refresh_token).await.code(), "refresh_token_revoked");
+    }
+}

@@ -1,0 +1,153 @@
+//! What the log says of the flow: every event that somebody may ask about, and never a secret, at any level.
+
+use std::fmt::{Debug, Write as _};
+use std::sync::{Arc, Mutex};
+
+use reqwest::Method;
+use serde_json::json;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+use crate::actors::Browser;
+use crate::app::{App, MINUTE, PASSWORD};
+
+/// Keeps every event of this thread, on which the test's service runs too, as one line.
+#[derive(Clone, Default)]
+struct Recorder(Arc<Mutex<Vec<String>>>);
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        write!(self.0, " {field}={value:?}").unwrap();
+    }
+}
+
+impl Subscriber for Recorder {
+    fn enabled(&self, _metadata: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, attributes: &Attributes<'_>) -> Id {
+        let mut line = Line(format!("span {}", attributes.metadata().name()));
+        attributes.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _span: &Id, values: &Record<'_>) {
+        let mut line = Line("record".to_owned());
+        values.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+    }
+
+    fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line(format!("{} {}", event.metadata().level(), event.metadata().target()));
+        event.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+    }
+
+    fn enter(&self, _span: &Id) {}
+
+    fn exit(&self, _span: &Id) {}
+}
+
+impl Recorder {
+    fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// The words of the audit's events, in their order.
+    fn audited(&self) -> Vec<String> {
+        let lines = self.lines();
+        let audit = lines.iter().filter(|line| line.contains("countersign::audit"));
+        audit
+            .map(|line| line.split("event=\"").nth(1).unwrap().split('"').next().unwrap().to_owned())
+            .collect()
+    }
+}
+
+// SEC-107
+#[tokio::test]
+async fn every_event_that_an_auditor_asks_about_is_logged_with_whom_it_concerns() {
+    let log = Recorder::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let app = App::start().await;
+    let user = app.sign_up("ada").await.body["id"].as_str().unwrap().to_owned();
+    app.authenticate("ada", "wrong horse battery").await;
+    let stolen = app.sign_in("ada").await.refresh_token;
+    app.refresh(&stolen).await;
+    app.advance(MINUTE);
+    app.refresh(&stolen).await;
+    app.sign_out(&app.sign_in("ada").await.refresh_token).await;
+    let token = app.sign_in("ada").await.access_token;
+    app.call(Method::DELETE, "/refresh/all").bearer(&token).send().await;
+    let token = app.sign_in("ada").await.access_token;
+    for body in [json!({"username": "Ada"}), json!({"password": "a wholly other staple"})] {
+        let mut body = body;
+        body["current_password"] = json!(PASSWORD);
+        app.call(Method::PATCH, "/me").bearer(&token).json(&body).send().await;
+    }
+    let body = json!({"current_password": "a wholly other staple"});
+    app.call(Method::DELETE, "/me").bearer(&token).json(&body).send().await;
+    let expected = [
+        "sign_up",
+        "sign_in_failed",
+        "sign_in",
+        "refresh_token_reuse_detected",
+        "sign_in",
+        "sign_out",
+        "sign_in",
+        "sign_out_everywhere",
+        "sign_in",
+        "profile_changed",
+        "password_changed",
+        "user_deleted",
+    ];
+    assert_eq!(log.audited(), expected);
+    let lines = log.lines();
+    let reuse = lines.iter().find(|line| line.contains("refresh_token_reuse_detected")).unwrap();
+    assert!(reuse.starts_with("WARN") && reuse.contains(&format!("user={user}")), "{reuse}");
+    let failed = lines.iter().find(|line| line.contains("sign_in_failed")).unwrap();
+    assert!(failed.contains("address=127.0.0.1"), "{failed}");
+}
+
+// SEC-53, SEC-108
+#[tokio::test]
+async fn no_line_of_any_level_holds_a_secret() {
+    const CANARY: &str = "canary password 7f3a";
+    let log = Recorder::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let app = App::start().await;
+    let mut browser = Browser::of(&app, "ada").await;
+    let first = browser.refresh_token().unwrap().to_owned();
+    let mut secrets =
+        vec![PASSWORD.to_owned(), CANARY.to_owned(), first.clone(), browser.access_token.clone()];
+    browser.refresh().await;
+    secrets.extend([browser.refresh_token().unwrap().to_owned(), browser.access_token.clone()]);
+    let body = json!({"username": "eve\r\n\u{1b}[31m\u{202e}", "password": CANARY});
+    app.post("/users", body.clone()).await;
+    app.post("/authenticate", body).await;
+    app.get(&format!("/nowhere?token={first}")).bearer(&browser.access_token).send().await;
+    app.refresh(&format!("{first}x")).await;
+    app.call(Method::POST, "/users")
+        .body("application/json", format!("{{\"password\": {CANARY}"))
+        .send()
+        .await;
+    app.service.shut_down().await;
+    app.refresh(browser.refresh_token().unwrap()).await;
+    app.authenticate("ada", PASSWORD).await;
+    let hash: String =
+        app.database().query_row("SELECT password_hash FROM users", [], |row| row.get(0)).unwrap();
+    secrets.push(hash);
+    let lines = log.lines();
+    assert!(lines.len() > 12, "the log was not heard: {lines:#?}");
+    assert!(lines.iter().any(|line| line.starts_with("ERROR") || line.contains("status=503")), "{lines:#?}");
+    for line in &lines {
+        assert!(secrets.iter().all(|secret| !line.contains(secret.as_str())), "{line}");
+        assert!(!line.contains(['\r', '\n', '\u{1b}', '\u{202e}']), "{line:?}");
+    }
+}

@@ -1,0 +1,79 @@
+//! Migrations: the same numbers and names for each database, without a gap, and never changed once they are pinned.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest as _, Sha256};
+
+use super::tree::{files, root};
+
+/// A migration that somebody has applied never changes. A new one is pinned here.
+const PINNED: &[(&str, &str)] =
+    &[("0001_flow.sqlite.sql", "876e7e3d76930321b931326021d80d17d50c7a3acb678d1a12615d0dbd9434bc")];
+
+const DIALECTS: [&str; 2] = ["sqlite", "postgres"];
+const FOLDER: &str = "crates/countersign/migrations/";
+
+fn migrations() -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    for file in files() {
+        if let Some(name) = file.path.strip_prefix(FOLDER) {
+            found.push((name.to_owned(), file.bytes));
+        }
+    }
+    found
+}
+
+fn sum(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn no_migration_changes() {
+    let found = migrations();
+    for (name, bytes) in &found {
+        let pinned = PINNED.iter().find(|(pinned, _)| pinned == name).map(|(_, sum)| *sum);
+        assert_eq!(
+            pinned,
+            Some(sum(bytes).as_str()),
+            "{name} is not as it was pinned: write a new migration"
+        );
+    }
+    for (name, _) in PINNED {
+        assert!(found.iter().any(|(found, _)| found == name), "{name} is gone");
+    }
+}
+
+#[test]
+fn each_database_gets_the_same_steps_without_a_gap() {
+    let mut steps: BTreeMap<&str, BTreeSet<(u32, String)>> = BTreeMap::new();
+    let found = migrations();
+    let parted: Vec<&str> = DIALECTS
+        .into_iter()
+        .filter(|dialect| found.iter().any(|(name, _)| name.contains(&format!(".{dialect}."))))
+        .collect();
+    for (file, _) in &found {
+        let stem = file.strip_suffix(".sql").unwrap_or_else(|| panic!("{file} is no migration"));
+        let (stem, dialect) =
+            stem.split_once('.').map_or((stem, None), |(stem, dialect)| (stem, Some(dialect)));
+        let (number, name) = stem.split_once('_').unwrap_or_else(|| panic!("{file}: NNNN_name"));
+        assert!(number.len() == 4 && dialect.is_none_or(|dialect| DIALECTS.contains(&dialect)), "{file}");
+        let step = (number.parse().unwrap(), name.to_owned());
+        for dialect in parted.iter().filter(|it| dialect.is_none_or(|dialect| dialect == **it)) {
+            assert!(steps.entry(dialect).or_default().insert(step.clone()), "{file}: given twice");
+        }
+    }
+    let first = steps.values().next().expect("there are migrations").clone();
+    for (dialect, of_it) in &steps {
+        assert_eq!(*of_it, first, "{dialect} has other steps");
+    }
+    let numbers: Vec<u32> = first.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, (1..=u32::try_from(first.len()).unwrap()).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_migration_is_in_the_program() {
+    let source = std::fs::read_to_string(root().join("crates/countersign/src/store/migrate.rs")).unwrap();
+    for (name, _) in migrations() {
+        assert!(source.contains(&format!("migrations/{name}\")")), "{name} is not in store/migrate.rs");
+    }
+}
