@@ -61,24 +61,29 @@ pub(crate) struct Grouped {
 }
 
 impl Grouped {
-    /// Makes a database in `dir` where each of so many clients has so many sign-ins.
+    /// Makes a database in `dir` with `rows` sign-ins, in which each of so many clients has so many, spread evenly.
     ///
     /// # Errors
     /// When the database can't be made.
-    pub(crate) fn open(dir: &Path, clients: usize, sign_ins: usize) -> Outcome<Self> {
+    pub(crate) fn open(dir: &Path, clients: usize, sign_ins: usize, rows: usize) -> Outcome<Self> {
         let database = Connection::open(dir.join("ceiling.db"))?;
         database.execute_batch(SCHEMA)?;
-        let mut ids = 1_i64..;
+        let distance = (rows / (clients * sign_ins)).max(1);
+        let mut ids = (1_i64..).step_by(distance);
         let mut of_one = |client| {
             let sign_ins = ids.by_ref().take(sign_ins).map(|id| (id, hash_of(id, 0))).collect();
             Client { sign_ins, dice: Dice::of(client) }
         };
         let clients: Vec<_> = (0..clients).map(&mut of_one).collect();
         let filling = database.unchecked_transaction()?;
-        for (id, hash) in clients.iter().flat_map(|client| &client.sign_ins) {
-            filling.execute(SIGN_IN, params![id, hash, MONTH_MILLIS])?;
+        {
+            let mut sign_in = filling.prepare(SIGN_IN)?;
+            for id in 1..=i64::try_from(distance * clients.len() * sign_ins)? {
+                sign_in.execute(params![id, hash_of(id, 0), MONTH_MILLIS])?;
+            }
         }
         filling.commit()?;
+        database.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
         let (queue, waiting) = mpsc::channel(BATCH_LIMIT * 4);
         let writer = std::thread::spawn(move || write(database, waiting));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -184,7 +189,7 @@ mod tests {
     #[test]
     fn every_round_goes_on_where_the_last_one_ended_and_all_that_is_counted_is_stored() {
         let dir = tempfile::tempdir().unwrap();
-        let mut grouped = Grouped::open(dir.path(), 4, 2).unwrap();
+        let mut grouped = Grouped::open(dir.path(), 4, 2, 80).unwrap();
         let mut counted = 0;
         for _ in 0..3 {
             counted += grouped.rotate_all(Duration::from_millis(30)).unwrap().count;
@@ -193,6 +198,8 @@ mod tests {
         let database = Connection::open(dir.path().join("ceiling.db")).unwrap();
         let stored: i64 =
             database.query_row("SELECT sum(generation) FROM sign_ins", [], |row| row.get(0)).unwrap();
+        let rows: i64 = database.query_row("SELECT count(*) FROM sign_ins", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 80);
         assert!(counted >= 12);
         assert_eq!(stored, counted.cast_signed());
     }

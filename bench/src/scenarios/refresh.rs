@@ -1,6 +1,10 @@
 //! `POST /refresh`: durable rotations, against the store's ceiling and HTTP's.
 
 use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, TransactionBehavior};
 
 use crate::Outcome;
 use crate::api::{Person, ask};
@@ -18,8 +22,11 @@ use crate::wire::Answer;
 
 /// Connections.
 const CLIENTS: usize = 64;
-/// Sign-ins of each: so many rows that those of one batch lie on pages of their own, as they do in service.
+/// Sign-ins of each.
 const SIGN_INS: usize = 32;
+/// Sign-ins in the table, theirs among them: so many that the rows of one batch lie on pages of their own, as they do
+/// in service.
+const ROWS: usize = 1_000_000;
 
 /// A client that refreshes one of its sign-ins after the other, each with its newest token.
 #[derive(Debug, Clone)]
@@ -69,6 +76,35 @@ fn sign_everybody_in(address: SocketAddr) -> Outcome<Vec<Refresh>> {
     })
 }
 
+/// Adds sign-ins of somebody else's to the server's table, evenly among those that the clients hold: ids are ordered by
+/// time, and in service others sign in between any two of one's own.
+fn grow(database: &Path, rows: usize) -> Outcome<()> {
+    let mut database = Connection::open(database)?;
+    database.busy_timeout(Duration::from_secs(60))?;
+    let (least, most): (i64, i64) =
+        database
+            .query_row("SELECT min(id), max(id) FROM sign_ins", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let step = ((most - least) / i64::try_from(rows)?).max(1);
+    let filling = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    {
+        let mut copy = filling.prepare(COPY)?;
+        for id in (least..most).step_by(usize::try_from(step)?) {
+            copy.execute([id, least])?;
+        }
+    }
+    filling.commit()?;
+    database.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
+    Ok(())
+}
+
+/// A sign-in like the first one, under another id; one that has the id already stays.
+const COPY: &str = "
+    INSERT INTO sign_ins (id, user_id, epoch, generation, current_hash, spendings, transport, created_at, last_used_at,
+        expires_at, ends_at, sweep_day, user_agent, address)
+    SELECT ?1, user_id, epoch, generation, randomblob(32), spendings, transport, created_at, last_used_at, expires_at,
+        ends_at, sweep_day, user_agent, address
+    FROM sign_ins WHERE id = ?2 ON CONFLICT DO NOTHING";
+
 /// Measures `POST /refresh`.
 ///
 /// # Errors
@@ -76,13 +112,14 @@ fn sign_everybody_in(address: SocketAddr) -> Outcome<Vec<Refresh>> {
 pub(crate) fn measure(lab: &Lab) -> Outcome<Vec<Row>> {
     let server = lab.server("refresh")?;
     let mut clients = sign_everybody_in(server.address)?;
+    grow(&lab.data_dir("refresh").join("countersign.db"), ROWS)?;
     let first = clients.first_mut().ok_or("no clients")?;
     let sample = ask(server.address, first.request())?;
     if first.judge(&sample.answer()) != Verdict::Served {
         return Err(format!("the first refresh was answered with {}", sample.answer().status).into());
     }
     let bare = BareHyper::repeating(&sample.answer(), lab.dir())?;
-    let mut grouped = Grouped::open(lab.dir(), CLIENTS, SIGN_INS)?;
+    let mut grouped = Grouped::open(lab.dir(), CLIENTS, SIGN_INS, ROWS)?;
     clients = Load::closed_loop(server.address, lab.warm_up()).put_on(clients)?.scripts;
     grouped.rotate_all(lab.warm_up())?;
     let (mut subject, mut http) = <(Side, Side)>::default();
@@ -107,7 +144,7 @@ fn rows(subject: Side, http: Side, store: Series, store_cpu: Series) -> Vec<Row>
     // Durable and over HTTP on one set of cores: the times of both add up, so this is what a perfect service could do.
     let both = store.in_series_with(&http.rates);
     let rates = [
-        row("durable `POST /refresh`, 64 connections, 2,048 sign-ins")
+        row("durable `POST /refresh`, 64 connections, a million sign-ins")
             .beside("the lower of the next two", lower)
             .aiming(Aim::ShareOfCeiling { now: 0.50, finally: 0.75 }),
         row("- against the store").beside("grouped SQLite", store),

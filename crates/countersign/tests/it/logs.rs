@@ -1,7 +1,8 @@
 //! What the log says of the flow: every event that somebody may ask about, and never a secret, at any level.
 
+use std::cell::RefCell;
 use std::fmt::{Debug, Write as _};
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 
 use reqwest::Method;
 use serde_json::json;
@@ -12,9 +13,42 @@ use tracing::{Event, Metadata, Subscriber};
 use crate::actors::Browser;
 use crate::app::{App, MINUTE, PASSWORD};
 
-/// Keeps every event of this thread, on which the test's service runs too, as one line.
-#[derive(Clone, Default)]
-struct Recorder(Arc<Mutex<Vec<String>>>);
+thread_local! {
+    /// What was logged on this thread since somebody began to listen; a test's service runs on the test's thread.
+    static HEARD: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+/// The process's subscriber: a thread's own would miss what another thread met first.
+struct Recorder;
+
+/// The lines of this thread, from here on.
+struct Log;
+
+impl Log {
+    fn listen() -> Self {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| tracing::subscriber::set_global_default(Recorder).unwrap());
+        HEARD.set(Some(Vec::new()));
+        Self
+    }
+
+    fn lines(&self) -> Vec<String> {
+        HEARD.with_borrow(|heard| heard.clone().unwrap_or_default())
+    }
+
+    /// The words of the audit's events, in their order.
+    fn audited(&self) -> Vec<String> {
+        let lines = self.lines();
+        let audit = lines.iter().filter(|line| line.contains("countersign::audit"));
+        audit
+            .map(|line| line.split("event=\"").nth(1).unwrap().split('"').next().unwrap().to_owned())
+            .collect()
+    }
+}
+
+fn hear(line: Line) {
+    HEARD.with_borrow_mut(|heard| heard.iter_mut().for_each(|lines| lines.push(line.0.clone())));
+}
 
 struct Line(String);
 
@@ -32,14 +66,14 @@ impl Subscriber for Recorder {
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
         let mut line = Line(format!("span {}", attributes.metadata().name()));
         attributes.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
+        hear(line);
         Id::from_u64(1)
     }
 
     fn record(&self, _span: &Id, values: &Record<'_>) {
         let mut line = Line("record".to_owned());
         values.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
+        hear(line);
     }
 
     fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
@@ -47,7 +81,7 @@ impl Subscriber for Recorder {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line(format!("{} {}", event.metadata().level(), event.metadata().target()));
         event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
+        hear(line);
     }
 
     fn enter(&self, _span: &Id) {}
@@ -55,26 +89,10 @@ impl Subscriber for Recorder {
     fn exit(&self, _span: &Id) {}
 }
 
-impl Recorder {
-    fn lines(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
-    }
-
-    /// The words of the audit's events, in their order.
-    fn audited(&self) -> Vec<String> {
-        let lines = self.lines();
-        let audit = lines.iter().filter(|line| line.contains("countersign::audit"));
-        audit
-            .map(|line| line.split("event=\"").nth(1).unwrap().split('"').next().unwrap().to_owned())
-            .collect()
-    }
-}
-
 // SEC-107
 #[tokio::test]
 async fn every_event_that_an_auditor_asks_about_is_logged_with_whom_it_concerns() {
-    let log = Recorder::default();
-    let _guard = tracing::subscriber::set_default(log.clone());
+    let log = Log::listen();
     let app = App::start().await;
     let user = app.sign_up("ada").await.body["id"].as_str().unwrap().to_owned();
     app.authenticate("ada", "wrong horse battery").await;
@@ -119,8 +137,7 @@ async fn every_event_that_an_auditor_asks_about_is_logged_with_whom_it_concerns(
 #[tokio::test]
 async fn no_line_of_any_level_holds_a_secret() {
     const CANARY: &str = "canary password 7f3a";
-    let log = Recorder::default();
-    let _guard = tracing::subscriber::set_default(log.clone());
+    let log = Log::listen();
     let app = App::start().await;
     let mut browser = Browser::of(&app, "ada").await;
     let first = browser.refresh_token().unwrap().to_owned();

@@ -1,5 +1,8 @@
 //! One SQLite connection: its pragmas, the binding of `$1…`, and what its errors mean.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,7 +27,11 @@ const PRAGMAS: &str = "
     PRAGMA cache_size = -16384;
     PRAGMA secure_delete = FAST;";
 
-pub(crate) struct Connection(rusqlite::Connection);
+pub(crate) struct Connection {
+    sqlite: rusqlite::Connection,
+    /// Where SQLite counts `$1`, `$2`, … of a statement, found once: by the text's address, since texts are static.
+    places: RefCell<HashMap<(usize, usize), Vec<usize>>>,
+}
 
 impl Connection {
     /// Opens the file for writing, creating it where it does not exist.
@@ -38,7 +45,7 @@ impl Connection {
         if mode != "wal" {
             return Err(Error::Unavailable(Internal::new(format!("journal mode {mode} instead of wal"))));
         }
-        Ok(Self(connection))
+        Ok(Self { sqlite: connection, places: RefCell::default() })
     }
 
     /// Opens the file for reading alone.
@@ -50,12 +57,12 @@ impl Connection {
 
     /// Runs statements without parameters: transaction control and migrations.
     pub(in crate::store) fn batch(&self, sql: &str) -> Result<()> {
-        self.0.execute_batch(sql).map_err(trouble)
+        self.sqlite.execute_batch(sql).map_err(trouble)
     }
 
     /// Whether no transaction is open: SQLite gives one up by itself when the disk is full, say.
     pub(super) fn is_idle(&self) -> bool {
-        self.0.is_autocommit()
+        self.sqlite.is_autocommit()
     }
 
     /// What is wrong with the file, if anything.
@@ -64,7 +71,7 @@ impl Connection {
         Ok(verdict.filter(|finding| finding != "ok"))
     }
 
-    pub(in crate::store) fn attempt(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Attempt> {
+    pub(in crate::store) fn attempt(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Attempt> {
         let mut statement = self.bound(sql, values)?;
         match statement.raw_execute() {
             Ok(rows) => Ok(Attempt::Done(rows as u64)),
@@ -75,7 +82,7 @@ impl Connection {
 
     pub(in crate::store) fn one<T>(
         &mut self,
-        sql: &str,
+        sql: &'static str,
         values: &[Value<'_>],
         read: fn(&Row<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
@@ -86,7 +93,7 @@ impl Connection {
 
     pub(in crate::store) fn all<T>(
         &mut self,
-        sql: &str,
+        sql: &'static str,
         values: &[Value<'_>],
         read: fn(&Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
@@ -100,13 +107,20 @@ impl Connection {
     }
 
     /// SQLite takes `$1` for a name, so it is bound by name: the text stays that of PostgreSQL.
-    fn bound(&self, sql: &str, values: &[Value<'_>]) -> Result<CachedStatement<'_>> {
-        let mut statement = self.0.prepare_cached(sql).map_err(trouble)?;
-        for (value, name) in values.iter().zip(PARAMETERS) {
-            let index = statement.parameter_index(name).map_err(trouble)?;
-            let index = index.ok_or_else(|| Error::Fault(Internal::new(format!("no {name} in: {sql}"))))?;
-            statement.raw_bind_parameter(index, value).map_err(trouble)?;
+    fn bound(&self, sql: &'static str, values: &[Value<'_>]) -> Result<CachedStatement<'_>> {
+        let mut statement = self.sqlite.prepare_cached(sql).map_err(trouble)?;
+        let mut known = self.places.borrow_mut();
+        let places = match known.entry((sql.as_ptr().addr(), sql.len())) {
+            Entry::Occupied(found) => found.into_mut(),
+            Entry::Vacant(place) => place.insert(places_in(&statement, sql, values.len())?),
+        };
+        if places.len() != values.len() {
+            return Err(Error::Fault(Internal::new(format!("{} values for: {sql}", values.len()))));
         }
+        for (value, place) in values.iter().zip(places) {
+            statement.raw_bind_parameter(*place, value).map_err(trouble)?;
+        }
+        drop(known);
         Ok(statement)
     }
 }
@@ -119,6 +133,17 @@ impl rusqlite::ToSql for Value<'_> {
             Value::Text(text) => ValueRef::Text(text.as_bytes()),
             Value::Blob(bytes) => ValueRef::Blob(bytes),
         }))
+    }
+}
+
+fn places_in(statement: &rusqlite::Statement<'_>, sql: &str, values: usize) -> Result<Vec<usize>> {
+    let missing = |name: &str| Error::Fault(Internal::new(format!("no {name} in: {sql}")));
+    let place = |name: &&str| statement.parameter_index(name).map_err(trouble)?.ok_or_else(|| missing(name));
+    let places: Vec<usize> = PARAMETERS.iter().take(values).map(place).collect::<Result<_>>()?;
+    if statement.parameter_count() == places.len() {
+        Ok(places)
+    } else {
+        Err(Error::Fault(Internal::new(format!("{values} values for: {sql}"))))
     }
 }
 
