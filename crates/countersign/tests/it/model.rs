@@ -60,6 +60,8 @@ pub enum Op {
     Disable,
     Enable,
     Advance(Duration),
+    /// So many times a month less a day passes, and then the token is refreshed.
+    LiveOn(Pick, usize),
     StepBack(Duration),
     Sweep,
     Restart,
@@ -104,6 +106,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Disable),
         2 => Just(Op::Enable),
         22 => duration().prop_map(Op::Advance),
+        3 => (pick(), 1..=4_usize).prop_map(|(pick, months)| Op::LiveOn(pick, months)),
         4 => duration().prop_map(Op::StepBack),
         4 => Just(Op::Sweep),
         2 => Just(Op::Restart),

@@ -80,6 +80,13 @@ impl<'w> Run<'w> {
                 self.world.clock.advance(by);
                 Ok(())
             }
+            Op::LiveOn(pick, months) => {
+                for _ in 0..months {
+                    self.world.clock.advance(Duration::from_secs(29 * 86_400));
+                    self.refresh(Pick { age: 0, ..pick }, Key::None).await?;
+                }
+                Ok(())
+            }
             Op::StepBack(by) => {
                 self.world.clock.step_back(by);
                 Ok(())
