@@ -30,6 +30,8 @@ impl Chain {
                 let node = &nodes[number % nodes.len()];
                 let reply = node.refresh(&held[number].refresh, None).await;
                 let Some(successor) = reply.held.clone() else { return (held, reply) };
+                // The other node looks the sign-in up, and may keep what it finds for no longer than it is true.
+                nodes[(number + 1) % nodes.len()].me(&successor).await;
                 held.push(successor);
                 count.send_replace(number);
             }
@@ -54,6 +56,9 @@ async fn race<Ending>(nodes: &mut Nodes, about: &str, code: &str, first: Held, e
 where
     Ending: AsyncFnOnce(&Nodes, &Held) -> Reply,
 {
+    for node in &nodes.witnesses {
+        assert_eq!(node.me(&first).await.status, 200, "{about}");
+    }
     let mut chain = Chain::start(nodes, first.clone());
     chain.reaches(nodes.chance.below(4)).await;
     be_late(nodes.chance.lateness()).await;
