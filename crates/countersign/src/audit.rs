@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::id::{SignInId, UserId};
+use crate::web::request_id::RequestId;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,15 +54,17 @@ impl From<UserId> for About {
     }
 }
 
-/// Writes the event to the log; the request id stands in the surrounding span. Theft is worth a warning.
+/// Writes the event to the log, with the name of the request that brought it about. Theft is worth a warning.
 pub(crate) fn record(event: Event, about: About) {
     let user = about.user.map(UserId::as_i64);
     let sign_in = about.sign_in.map(SignInId::as_i64);
     let address = about.address.map(tracing::field::display);
+    let request_id = RequestId::current();
+    let request_id = request_id.as_ref().map(RequestId::as_str);
     let name = event.word();
     if event == Event::RefreshTokenReuseDetected {
-        tracing::warn!(target: "countersign::audit", event = name, user, sign_in, address);
+        tracing::warn!(target: "countersign::audit", event = name, request_id, user, sign_in, address);
     } else {
-        tracing::info!(target: "countersign::audit", event = name, user, sign_in, address);
+        tracing::info!(target: "countersign::audit", event = name, request_id, user, sign_in, address);
     }
 }

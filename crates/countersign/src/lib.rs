@@ -15,8 +15,8 @@ mod store;
 pub mod settings;
 pub mod hashing;
 mod keys;
-mod audit;
 mod web;
+mod audit;
 mod service;
 mod caller;
 

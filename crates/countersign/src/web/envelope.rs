@@ -110,7 +110,7 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let asked = Asked {
             id: RequestId::of(request.headers()),
             method: request.method().clone(),
@@ -119,13 +119,10 @@ where
         };
         let state = match refusal(&asked.uri, request.headers()) {
             Some(response) => State::Refused(response),
-            None => {
-                request.extensions_mut().insert(asked.id.clone());
-                match catch_unwind(AssertUnwindSafe(|| self.inner.call(request))) {
-                    Ok(future) => State::Running(future),
-                    Err(panic) => State::Refused(after_panic(&self.shared, &asked, &*panic)),
-                }
-            }
+            None => match catch_unwind(AssertUnwindSafe(|| self.inner.call(request))) {
+                Ok(future) => State::Running(future),
+                Err(panic) => State::Refused(after_panic(&self.shared, &asked, &*panic)),
+            },
         };
         Answer { state, asked, shared: Arc::clone(&self.shared), limit: None }
     }
@@ -190,7 +187,10 @@ where
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let polled = match &mut this.state {
-            State::Running(future) => catch_unwind(AssertUnwindSafe(|| Pin::new(future).poll(context))),
+            State::Running(future) => {
+                let _named = this.asked.id.enter();
+                catch_unwind(AssertUnwindSafe(|| Pin::new(future).poll(context)))
+            }
             State::Refused(response) => Ok(Poll::Ready(Ok(std::mem::take(response)))),
             State::Answered => Ok(Poll::Pending),
         };

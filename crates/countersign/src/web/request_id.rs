@@ -1,5 +1,7 @@
 //! The name of one request, by which a client's complaint and the log find each other (SEC-74).
 
+use std::cell::RefCell;
+
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
 
@@ -16,7 +18,7 @@ const NEW_LENGTH: usize = 26;
 /// Crockford's base 32: no letters that are read as digits.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// The name of one request; found among the request's extensions.
+/// The name of one request; while the request is worked on, [`RequestId::current`] tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(HeaderValue);
 
@@ -44,6 +46,17 @@ impl RequestId {
         self.0.clone()
     }
 
+    /// The name of the request that this thread is working on, as far as there is one.
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        CURRENT.with_borrow(Clone::clone)
+    }
+
+    /// Makes this the current name until the guard is dropped, even by a panic.
+    pub(super) fn enter(&self) -> Entered {
+        Entered(CURRENT.replace(Some(self.clone())))
+    }
+
     fn new() -> Self {
         let mut rest = u128::from_be_bytes(random_bytes());
         let mut text = [b'0'; NEW_LENGTH];
@@ -53,6 +66,19 @@ impl RequestId {
             rest >>= 5;
         }
         Self(HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("unnamed")))
+    }
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<RequestId>> = const { RefCell::new(None) };
+}
+
+/// While it lives, a request has a name; then the one before has its place again.
+pub(super) struct Entered(Option<RequestId>);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CURRENT.set(self.0.take());
     }
 }
 

@@ -131,6 +131,9 @@ async fn every_event_that_an_auditor_asks_about_is_logged_with_whom_it_concerns(
     assert!(reuse.starts_with("WARN") && reuse.contains(&format!("user={user}")), "{reuse}");
     let failed = lines.iter().find(|line| line.contains("sign_in_failed")).unwrap();
     assert!(failed.contains("address=127.0.0.1"), "{failed}");
+    let audit = lines.iter().filter(|line| line.contains("countersign::audit"));
+    let nameless: Vec<_> = audit.filter(|line| !line.contains("request_id=\"")).collect();
+    assert!(nameless.is_empty(), "{nameless:?}");
 }
 
 // SEC-53, SEC-108

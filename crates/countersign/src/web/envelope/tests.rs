@@ -147,11 +147,16 @@ async fn a_page_is_kept_apart_and_may_bring_its_own_policy() {
 // SEC-74
 #[tokio::test]
 async fn the_name_reaches_the_handler_and_comes_back() {
-    let (response, body) = ask(&plain(), get("/"), |request| {
-        let id = request.extensions().get::<RequestId>().unwrap().as_str().to_owned();
-        Box::pin(ready(Ok(Response::new(Body::from(id)))))
+    let (response, body) = ask(&plain(), get("/"), |_| {
+        Box::pin(async {
+            // Other requests are worked on by this thread while this one waits.
+            tokio::task::yield_now().await;
+            let id = RequestId::current().unwrap().as_str().to_owned();
+            Ok(Response::new(Body::from(id)))
+        })
     })
     .await;
+    assert_eq!(RequestId::current(), None);
     assert_eq!(body, "r-1");
     assert_eq!(response.headers()["x-request-id"], "r-1");
 }
