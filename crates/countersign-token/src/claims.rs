@@ -26,6 +26,20 @@ pub struct Claims {
     pub audience: Vec<String>,
 }
 
+/// What most of those who check a token ask of it, lent for as long as they look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Glance<'a> {
+    /// As [`Claims::subject`].
+    pub subject: &'a str,
+    /// As [`Claims::sign_in`].
+    pub sign_in: Option<&'a str>,
+    /// As [`Claims::issued_at`].
+    pub issued_at: i64,
+    /// As [`Claims::expires_at`].
+    pub expires_at: i64,
+}
+
 /// The claims as they stand in the payload: well-formed, not yet judged.
 pub(crate) struct RawClaims<'a> {
     pub(crate) subject: Cow<'a, str>,
@@ -69,6 +83,15 @@ pub(crate) fn read(payload: &[u8]) -> Result<RawClaims<'_>, Malformed> {
 }
 
 impl RawClaims<'_> {
+    pub(crate) fn glance(&self) -> Glance<'_> {
+        Glance {
+            subject: &self.subject,
+            sign_in: self.sign_in.as_deref(),
+            issued_at: self.issued_at,
+            expires_at: self.expires_at,
+        }
+    }
+
     /// The claims as a value of their own, once they have been judged.
     pub(crate) fn into_claims(self) -> Claims {
         Claims {

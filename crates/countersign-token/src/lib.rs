@@ -53,7 +53,7 @@ mod jwks;
 pub mod axum;
 
 pub use authorization::from_authorization;
-pub use claims::Claims;
+pub use claims::{Claims, Glance};
 pub use clock::{Clock, system_clock};
 pub use jwks::{Jwk, JwkSet};
 pub use key::{Algorithm, HmacKey, KeyError, SigningKey, VerifyingKey};

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::base64url;
-use crate::claims::{self, Claims, RawClaims};
+use crate::claims::{self, Claims, Glance, RawClaims};
 use crate::clock::{Clock, system_clock};
 use crate::jose::{self, Profile};
 use crate::key::{VerifyingKey, header_segment};
@@ -192,12 +192,35 @@ impl Verifier {
     /// [`Refusal::Expired`] for a token that is good in everything but its time; [`Refusal::Missing`] for an empty
     /// one; [`Refusal::Invalid`] for any other.
     pub fn verify(&self, token: &str, now_seconds: i64) -> Result<Claims, Refusal> {
+        self.judge(token, now_seconds, |claims| claims.into_claims())
+    }
+
+    /// As [`Verifier::verify`], but the claims are lent instead of given: nothing of them is copied. For whoever checks
+    /// every request and needs no more than who is asking.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`].
+    pub fn glance<T>(
+        &self,
+        token: &str,
+        now_seconds: i64,
+        look: impl FnOnce(Glance<'_>) -> T,
+    ) -> Result<T, Refusal> {
+        self.judge(token, now_seconds, |claims| look(claims.glance()))
+    }
+
+    fn judge<T>(
+        &self,
+        token: &str,
+        now_seconds: i64,
+        take: impl FnOnce(RawClaims<'_>) -> T,
+    ) -> Result<T, Refusal> {
         let parts = Parts::split(token)?;
         let profile = self.authenticate(&parts)?;
         let payload = base64url::decode(parts.payload).ok_or(Refusal::Invalid)?;
         let claims = claims::read(&payload)?;
         self.rules.judge(&claims, profile, now_seconds)?;
-        Ok(claims.into_claims())
+        Ok(take(claims))
     }
 
     /// As [`Verifier::verify`], with the verifier's own clock.

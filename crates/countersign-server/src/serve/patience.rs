@@ -87,9 +87,10 @@ pub(crate) struct PatientStream {
     patience: Patience,
     room: Arc<Room>,
     phase: Phase,
-    /// The phase that was met last, and since when.
+    /// The phase that was met last, and since when it has been waited in: most phases end without a wait, and then
+    /// nobody need ask for the time.
     met: u8,
-    since: Instant,
+    since: Option<Instant>,
     reading: Alarm,
     writing: Alarm,
     parting: Option<Parting>,
@@ -111,7 +112,7 @@ impl PatientStream {
             room,
             phase,
             met: FRESH,
-            since: Instant::now(),
+            since: Some(Instant::now()),
             reading: Alarm::default(),
             writing: Alarm::default(),
             parting: None,
@@ -124,19 +125,19 @@ impl PatientStream {
         let phase = if phase == ANSWERED { IDLE } else { phase };
         if phase != self.met {
             self.met = phase;
-            self.since = Instant::now();
+            self.since = None;
             self.phase.set(phase);
         }
     }
 
-    fn deadline(&self) -> Instant {
+    fn deadline(&mut self) -> Instant {
         let patience = match self.met {
             IDLE if self.room.is_crowded() => self.patience.crowded,
             IDLE => self.patience.idle,
             REQUEST => self.patience.body,
             _ => self.patience.head,
         };
-        self.since + patience
+        *self.since.get_or_insert_with(Instant::now) + patience
     }
 
     /// Waits on for a read, or gives up.

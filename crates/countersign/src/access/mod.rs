@@ -4,7 +4,7 @@ pub(crate) mod http;
 #[cfg(test)]
 mod tests;
 
-use countersign_token::{Claims, Refusal};
+use countersign_token::{Glance, Refusal};
 
 use crate::error::{AccessRefusal, Error, Result};
 use crate::id::{SignInId, UserId};
@@ -41,11 +41,11 @@ pub struct CurrentSignIn {
 /// checked (SEC-106).
 pub async fn resolve(service: &Countersign, token: &str) -> Result<CurrentUser> {
     let now = service.now();
-    let claims = service.verifier().verify(token, now.as_seconds()).map_err(refused)?;
-    let user: UserId = claims.subject.parse().map_err(|_| refused(Refusal::Invalid))?;
-    let live = match sign_in_of(&claims)? {
+    let spoken_for = service.verifier().glance(token, now.as_seconds(), spoken_for);
+    let SpokenFor { user, sign_in, issued_at } = spoken_for.and_then(|read| read).map_err(refused)?;
+    let live = match sign_in {
         Some(id) => through_sign_in(service, id, now).await?,
-        None => without_sign_in(service, user, &claims).await?,
+        None => without_sign_in(service, user, issued_at).await?,
     };
     let live = live.filter(|live| live.user == user).ok_or_else(|| refused(Refusal::Invalid))?;
     Ok(current(live))
@@ -59,9 +59,17 @@ pub(crate) fn refused(refusal: Refusal) -> Error {
     })
 }
 
-fn sign_in_of(claims: &Claims) -> Result<Option<SignInId>> {
-    let parsed = claims.sign_in.as_deref().map(str::parse).transpose();
-    parsed.map_err(|_| refused(Refusal::Invalid))
+/// Whom a good token speaks for.
+struct SpokenFor {
+    user: UserId,
+    sign_in: Option<SignInId>,
+    issued_at: i64,
+}
+
+fn spoken_for(claims: Glance<'_>) -> Result<SpokenFor, Refusal> {
+    let user = claims.subject.parse().map_err(|_| Refusal::Invalid)?;
+    let sign_in = claims.sign_in.map(str::parse).transpose().map_err(|_| Refusal::Invalid)?;
+    Ok(SpokenFor { user, sign_in, issued_at: claims.issued_at })
 }
 
 async fn through_sign_in(service: &Countersign, id: SignInId, now: Timestamp) -> Result<Option<Live>> {
@@ -71,9 +79,9 @@ async fn through_sign_in(service: &Countersign, id: SignInId, now: Timestamp) ->
 
 /// A token without a sign-in dies with the next change of credentials: it must have been issued in a later second,
 /// since a token of the same second can't be told from one that was issued before.
-async fn without_sign_in(service: &Countersign, user: UserId, claims: &Claims) -> Result<Option<Live>> {
+async fn without_sign_in(service: &Countersign, user: UserId, issued_at: i64) -> Result<Option<Live>> {
     let live = service.store().check(LiveQuery::User(user)).await?;
-    Ok(live.filter(|live| claims.issued_at > live.tokens_after))
+    Ok(live.filter(|live| issued_at > live.tokens_after))
 }
 
 fn current(live: Live) -> CurrentUser {

@@ -1,6 +1,6 @@
 //! The name of one request, by which a client's complaint and the log find each other (SEC-74).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
@@ -58,7 +58,7 @@ impl RequestId {
     }
 
     fn new() -> Self {
-        let mut rest = u128::from_be_bytes(random_bytes());
+        let mut rest = NEXT.replace(NEXT.get().wrapping_add(STEP));
         let mut text = [b'0'; NEW_LENGTH];
         for place in &mut text {
             let digit = usize::try_from(rest & 31).unwrap_or_default();
@@ -69,7 +69,12 @@ impl RequestId {
     }
 }
 
+/// An odd number without a pattern: stepping by it, a thread meets each name once, and neighbours look different.
+const STEP: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+
 thread_local! {
+    /// A name has to be unlike all others, not unguessable: where each thread begins is random, what follows is not.
+    static NEXT: Cell<u128> = Cell::new(u128::from_be_bytes(random_bytes()));
     static CURRENT: RefCell<Option<RequestId>> = const { RefCell::new(None) };
 }
 

@@ -209,3 +209,19 @@ fn only_a_token_that_was_good_has_expired() {
         assert_eq!(verifier().verify(&ours(&members), NOW + 600), Err(Invalid), "{members}");
     }
 }
+
+#[test]
+fn a_glance_says_what_the_claims_say_and_is_refused_where_they_are() {
+    let key = crate::HmacKey::new(&[7; 32]).unwrap();
+    let verifier = crate::Verifier::builder().key(key.clone()).issuer("i").build().unwrap();
+    let new = crate::NewToken { subject: "42", sign_in: "7", token_id: "t", issued_at: 100, expires_at: 200 };
+    let token = crate::Signer::new(key, "i", None).sign(&new);
+    let seen = verifier.glance(&token, 150, |seen| {
+        (seen.subject.to_owned(), seen.sign_in.map(str::to_owned), seen.issued_at, seen.expires_at)
+    });
+    assert_eq!(seen, Ok(("42".to_owned(), Some("7".to_owned()), 100, 200)));
+    for (token, now) in [(token.as_str(), 200), ("a.b.c", 150), ("", 150)] {
+        let refusal = verifier.verify(token, now).unwrap_err();
+        assert_eq!(verifier.glance(token, now, |_| ()), Err(refusal));
+    }
+}
