@@ -17,7 +17,7 @@ use crate::password::Password;
 use crate::secret::SecretString;
 use crate::service::Countersign;
 use crate::sign_in::EndReason;
-use crate::store::{Attempt, Tx};
+use crate::store::{Attempt, LiveQuery, Tx};
 use crate::time::Timestamp;
 use crate::user::{self, Credential, NewWords, User, keep, username_taken};
 
@@ -93,7 +93,7 @@ pub async fn change(
     let user = match changed {
         Changed::Yes(user) => user,
         Changed::NameTaken => return Err(username_taken()),
-        Changed::ProofIsVoid => return Err(Error::AccessToken(AccessRefusal::Invalid)),
+        Changed::ProofIsVoid => return Err(overtaken(service, who).await?),
     };
     audit::record(
         if has_new_password { Event::PasswordChanged } else { Event::ProfileChanged },
@@ -160,10 +160,21 @@ pub async fn delete(
         })
     });
     if !deleted.await? {
-        return Err(Error::AccessToken(AccessRefusal::Invalid));
+        return Err(overtaken(service, who).await?);
     }
     audit::record(Event::UserDeleted, who.user.id.into());
     Ok(())
+}
+
+/// Why a request came to nothing whose epoch ended while it was under way. Where its sign-in lives on, the same owner has
+/// just changed the password elsewhere in this sign-in, and the one that was given is the old one; to refuse the access
+/// token would sign a client out that is signed in.
+async fn overtaken(service: &Countersign, who: &CurrentUser) -> Result<Error> {
+    let lives = match who.sign_in {
+        Some(sign_in) => service.store().check(LiveQuery::SignIn(sign_in.id)).await?.is_some(),
+        None => false,
+    };
+    Ok(if lives { Error::WrongPassword } else { Error::AccessToken(AccessRefusal::Invalid) })
 }
 
 /// The owner proves to be the owner: by the password, or, where there is none, by having signed in just now.
@@ -174,9 +185,10 @@ async fn prove(
     from: Option<IpAddr>,
 ) -> Result<Credential> {
     let credential = user::credential_by_id(service, who.user.id).await?;
-    let credential = credential
-        .filter(|credential| credential.is_alive && credential.epoch == who.epoch)
-        .ok_or(Error::AccessToken(AccessRefusal::Invalid))?;
+    let is_of_this_epoch = |credential: &Credential| credential.is_alive && credential.epoch == who.epoch;
+    let Some(credential) = credential.filter(is_of_this_epoch) else {
+        return Err(overtaken(service, who).await?);
+    };
     if credential.password_hash.is_none() {
         let fresh =
             |sign_in: crate::access::CurrentSignIn| service.now().since(sign_in.created_at) <= FRESH_SIGN_IN;

@@ -131,6 +131,20 @@ async fn a_change_whose_proof_was_overtaken_does_not_happen() {
 }
 
 #[tokio::test]
+async fn of_two_changes_of_one_sign_in_the_overtaken_one_has_the_wrong_password() {
+    let service = TestService::start().await;
+    ada(&service).await;
+    let who = signed_in(&service, PASSWORD).await;
+    let (first, second) = (
+        new_password(&service, &who, "staple battery horse"),
+        new_password(&service, &who, "horse battery staple"),
+    );
+    change(&service, &who, first, secret(PASSWORD), None).await.unwrap();
+    let refused = change(&service, &who, second, secret(PASSWORD), None).await;
+    assert!(matches!(refused, Err(Error::WrongPassword)), "the sign-in lives on: {refused:?}");
+}
+
+#[tokio::test]
 async fn an_account_without_a_password_proves_itself_by_a_fresh_sign_in() {
     let service = TestService::start().await;
     ada(&service).await;
