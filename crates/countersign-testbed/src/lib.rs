@@ -29,11 +29,13 @@ mod query;
 mod server;
 mod cluster;
 mod schema;
+mod twice;
 
 pub use cluster::Cluster;
 pub use query::Rows;
 pub use schema::Schema;
 pub use server::Stop;
+pub use twice::{STORE_VARIABLE, run_again_on_postgres, schema_if_asked};
 
 /// Names the folder of the PostgreSQL server's programs, where the usual places don't have it or have another.
 pub const BIN_VARIABLE: &str = "COUNTERSIGN_TEST_POSTGRES_BIN";

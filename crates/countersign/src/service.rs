@@ -69,7 +69,15 @@ impl Countersign {
         let secret_keys = secret_keys(&settings)?;
         let store = match settings.database() {
             Database::Sqlite(file) => Store::open_sqlite(&file).map_err(|refusal| OpenError(refusal.0))?,
-            Database::Postgres(_) => return Err(OpenError("this version stores in SQLite only".to_owned())),
+            Database::Postgres(url) => {
+                let opened = Store::open_postgres(&url, settings.database_connections).await;
+                opened.map_err(|refusal| OpenError(refusal.0))?
+            }
+        };
+        // Several nodes judge by one clock, whatever their own ones say.
+        let clock = match clock {
+            Clock::System => store.clock().unwrap_or(Clock::System),
+            given => given,
         };
         let access_keys = secret_keys.iter().map(access_key).collect::<Result<Vec<_>, _>>()?;
         let own_origin = Origin::parse(&settings.origin()).map_err(OpenError)?;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::secret::SecretString;
 use crate::service::Countersign;
+#[cfg(test)]
+use crate::settings::Database;
 use crate::settings::Settings;
 use crate::time::{Clock, Timestamp};
 
@@ -17,6 +19,9 @@ pub struct TestService {
     /// The service's clock.
     pub clock: Clock,
     folder: tempfile::TempDir,
+    /// Where the tests of this crate run on PostgreSQL.
+    #[cfg(test)]
+    _schema: Option<countersign_testbed::Schema>,
 }
 
 impl Deref for TestService {
@@ -43,14 +48,24 @@ impl TestService {
     #[expect(clippy::unwrap_used, reason = "a test that can't begin has failed")]
     pub async fn start_with(adjust: impl FnOnce(Settings) -> Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        #[cfg(test)]
+        let schema = countersign_testbed::schema_if_asked();
         let settings = Settings {
+            #[cfg(test)]
+            database: schema.as_ref().map(|schema| Database::Postgres(SecretString::from(schema.url()))),
             data_dir: folder.path().join("data"),
             secret_key: Some(SecretString::from("a key for tests: 7Rk2vQ9xLp4sWm8t")),
             ..Settings::default()
         };
         let clock = Clock::fixed(START);
         let service = Countersign::open_with_clock(adjust(settings), clock.clone()).await.unwrap();
-        Self { service, clock, folder }
+        Self {
+            service,
+            clock,
+            folder,
+            #[cfg(test)]
+            _schema: schema,
+        }
     }
 
     /// Another node on the same files and the same clock.
@@ -71,5 +86,23 @@ impl TestService {
     #[must_use]
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_chapter_does_the_same_on_postgresql() {
+        let chapters = [
+            "user::",
+            "sign_in::",
+            "authenticate::",
+            "access::",
+            "refresh::",
+            "revoke::",
+            "profile::",
+            "operator::",
+        ];
+        countersign_testbed::run_again_on_postgres(&chapters, &["store::"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const MILLIS_PER_SECOND: i64 = 1_000;
 const MILLIS_PER_DAY: i64 = 86_400_000;
@@ -70,6 +70,33 @@ pub enum Clock {
     System,
     /// A clock that stands still until [`Clock::advance`] moves it. Clones share their hands.
     Fixed(Arc<AtomicI64>),
+    /// The time of somebody else's clock, such as that of the database which several nodes share.
+    Steered(Arc<Steered>),
+}
+
+/// A clock that counts on from what it was last told, by the machine's steady clock, which no one sets.
+#[derive(Debug)]
+pub struct Steered {
+    begun: Instant,
+    /// In milliseconds since 1970: the time at which it began to count.
+    origin: AtomicI64,
+}
+
+impl Steered {
+    /// A clock that says `now`.
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
+        Self { begun: Instant::now(), origin: AtomicI64::new(now.as_millis()) }
+    }
+
+    /// Sets it to `now`.
+    pub fn set(&self, now: Timestamp) {
+        self.origin.store(now.minus(self.begun.elapsed()).as_millis(), Ordering::Relaxed);
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp(self.origin.load(Ordering::Relaxed)).plus(self.begun.elapsed())
+    }
 }
 
 impl Clock {
@@ -85,6 +112,7 @@ impl Clock {
         match self {
             Self::System => system_now(),
             Self::Fixed(hands) => Timestamp(hands.load(Ordering::SeqCst)),
+            Self::Steered(clock) => clock.now(),
         }
     }
 
@@ -129,6 +157,18 @@ mod tests {
         assert_eq!(clock.now().as_seconds(), 7);
         clock.step_back(Duration::from_secs(3));
         assert_eq!(clock.now().as_seconds(), 4);
+    }
+
+    #[test]
+    fn a_steered_clock_counts_on_from_what_it_was_told() {
+        let steered = Arc::new(Steered::new(Timestamp::from_millis(5_000)));
+        let clock = Clock::Steered(Arc::clone(&steered));
+        steered.set(Timestamp::from_millis(9_000_000));
+        let first = clock.now();
+        assert!(first.as_millis() >= 9_000_000);
+        assert!(clock.now() >= first);
+        steered.set(Timestamp::from_millis(1_000));
+        assert!(clock.now() < first, "it follows backwards too");
     }
 
     #[test]

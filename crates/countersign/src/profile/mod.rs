@@ -118,7 +118,7 @@ enum Changed {
     ProofIsVoid,
 }
 
-async fn apply(tx: &mut Tx, input: &Changing) -> Result<Changed> {
+async fn apply(tx: &mut Tx<'_>, input: &Changing) -> Result<Changed> {
     if input.username.is_some() || input.email.is_some() {
         let email = input.email.as_ref().map(Option::as_ref);
         let words = NewWords { id: input.user, epoch: input.epoch, username: input.username.as_ref(), email };

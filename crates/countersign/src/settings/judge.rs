@@ -85,9 +85,17 @@ impl Settings {
     }
 
     fn judge_database(&self, problems: &mut Vec<Problem>) {
-        if matches!(self.database, Some(Database::Postgres(_))) {
-            let mend = "Leave it out, or write sqlite:// and the path of a file";
-            problems.push(Problem::new("database_url", "this version stores in SQLite only", mend));
+        if matches!(self.database, Some(Database::Postgres(_))) && self.secret_key.is_none() {
+            let why = "nodes that share a PostgreSQL database need one common key, so none is generated";
+            let mend = "Generate one, for example with `openssl rand -base64 48`, and give it to every node";
+            problems.push(Problem::new("secret_key", why, mend));
+        }
+        if !(6..=1_000).contains(&self.database_connections) {
+            let mend = "Write 6 to 1000: four travel in batches, the others are for transactions";
+            let shown = self.database_connections.to_string();
+            problems.push(
+                Problem::new("database_connections", "the number is out of bounds", mend).showing(&shown),
+            );
         }
     }
 

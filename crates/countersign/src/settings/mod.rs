@@ -48,6 +48,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// The store; `None` stands for SQLite in `data_dir`. Ask [`Settings::database`].
     pub database: Option<Database>,
+    /// The most connections to PostgreSQL that this node opens.
+    pub database_connections: u32,
     /// The key that all other keys come from; `None` stands for one generated into `data_dir/secret_key`.
     pub secret_key: Option<SecretString>,
     /// Former keys: they verify, open and recognise, but do not sign.
@@ -229,6 +231,7 @@ impl Default for Settings {
             audience: None,
             data_dir: PathBuf::from("countersign-data"),
             database: None,
+            database_connections: 16,
             secret_key: None,
             secret_key_fallbacks: Vec::new(),
             access_token_lifetime: 10 * MINUTE,

@@ -146,6 +146,7 @@ impl Reader<'_> {
     fn store(&mut self, settings: &mut Settings) {
         self.read("data_dir", &mut settings.data_dir, words::path);
         self.read_option("database_url", &mut settings.database, words::database);
+        self.read("database_connections", &mut settings.database_connections, words::number);
         self.read("deleted_user_retention_days", &mut settings.deleted_user_retention, in_units_of(DAY));
         let mut interval = settings.cleanup_interval.unwrap_or_default();
         self.read("cleanup_interval_minutes", &mut interval, in_units_of(MINUTE));
@@ -247,19 +248,13 @@ impl Reader<'_> {
         self.read_option("metrics_token", &mut settings.metrics_token, words::secret);
     }
 
-    /// Nodes that share a database must share a key and a name, which none of them can guess.
+    /// Nodes that share a database must share a name, which none of them can guess.
     fn refuse_guesses_for_postgres(&mut self, settings: &Settings) {
         if !matches!(settings.database, Some(Database::Postgres(_))) {
             return;
         }
         let given = |name: &str| self.values.contains_key(name);
-        let keyless = !given("secret_key") && !given("secret_key_file");
         let nameless = !given("public_url");
-        if keyless {
-            let why = "nodes that share a PostgreSQL database need one common key, so none is generated";
-            let mend = "Generate one, for example with `openssl rand -base64 48`, and give it to every node";
-            self.problems.push(Problem::new("secret_key", why, mend));
-        }
         if nameless {
             let why = "nodes that share a PostgreSQL database need one common address, so none is guessed";
             self.problems.push(Problem::new(

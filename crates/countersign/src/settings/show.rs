@@ -29,6 +29,7 @@ impl Settings {
                 Database::Sqlite(file) => format!("sqlite://{}", file.display()),
                 Database::Postgres(url) => url_without_secrets(url.expose_secret()),
             },
+            "database_connections" => self.database_connections.to_string(),
             "secret_key" => match &self.secret_key {
                 Some(_) => HIDDEN.to_owned(),
                 None => return None,

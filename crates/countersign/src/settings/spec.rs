@@ -68,10 +68,11 @@ pub static SPECS: &[Spec] = &[
             "database_url",
             "URL",
             "sqlite://<data_dir>/countersign.db",
-            "Where accounts and sign-ins are stored",
+            "Where accounts and sign-ins are stored: sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE",
         ),
         Privacy::PasswordInUrl,
     ),
+    spec("database_connections", "NUMBER", "16", "The most connections to PostgreSQL that this node opens"),
     secret(
         spec(
             "secret_key",

@@ -190,7 +190,7 @@ impl NewSignIn {
 }
 
 /// The gate of all ways in: a sign-in begins only while the proof still counts, in one transaction with that question.
-pub(crate) async fn open(tx: &mut Tx, new: &NewSignIn) -> Result<Admission> {
+pub(crate) async fn open(tx: &mut Tx<'_>, new: &NewSignIn) -> Result<Admission> {
     if !tx.admit_user(new.proof.user, new.proof.epoch, new.now).await? {
         return Ok(Admission::ProofIsVoid);
     }

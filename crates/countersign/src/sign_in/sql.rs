@@ -90,7 +90,7 @@ fn listed(row: &Row<'_>) -> Result<ListedRow> {
     Ok(ListedRow { sign_in, ended })
 }
 
-impl Tx {
+impl Tx<'_> {
     pub(super) async fn insert_sign_in(&mut self, new: &NewSignIn) -> Result<Attempt> {
         let sql = "
             INSERT INTO sign_ins (id, user_id, epoch, generation, current_hash, spendings, transport, created_at,

@@ -11,8 +11,9 @@ async fn seed(service: &Countersign, many: usize) -> (UserId, Vec<RefreshToken>)
     let seeded = service.store().write(user, |tx, user| {
         Box::pin(async move {
             let sql = "INSERT INTO users (id, username, username_key, epoch, tokens_after, created_at)
-                       VALUES ($1, 'u' || $1, 'u' || $1, 0, 0, 1)";
-            tx.execute(sql, &[(*user).into()]).await
+                       VALUES ($1, $2, $2, 0, 0, 1)";
+            let name = user.as_i64().to_string();
+            tx.execute(sql, &[(*user).into(), (&name).into()]).await
         })
     });
     seeded.await.unwrap();

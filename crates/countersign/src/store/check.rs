@@ -40,11 +40,23 @@ pub(crate) struct LiveSignIn {
     pub(crate) expires_at: Timestamp,
 }
 
-pub(super) const BY_SIGN_IN: &str = "
-    SELECT u.id, u.username, u.email, u.email_verified_at, u.created_at, u.epoch, u.tokens_after,
-           s.id, s.created_at, s.expires_at
-    FROM sign_ins s JOIN users u ON u.id = s.user_id AND u.epoch = s.epoch
-    WHERE s.id = $1 AND s.ended_at IS NULL AND u.disabled_at IS NULL AND u.deleted_at IS NULL";
+macro_rules! select_living {
+    ($which:literal) => {
+        concat!(
+            "SELECT u.id, u.username, u.email, u.email_verified_at, u.created_at, u.epoch, u.tokens_after,
+                    s.id, s.created_at, s.expires_at
+             FROM sign_ins s JOIN users u ON u.id = s.user_id AND u.epoch = s.epoch
+             WHERE ",
+            $which,
+            " AND s.ended_at IS NULL AND u.disabled_at IS NULL AND u.deleted_at IS NULL"
+        )
+    };
+}
+
+pub(super) const BY_SIGN_IN: &str = select_living!("s.id = $1");
+
+/// Many at once, where that is one way to the database instead of many.
+pub(super) const BY_SIGN_INS: &str = select_living!("s.id = ANY($1)");
 
 pub(super) const BY_USER: &str = "
     SELECT id, username, email, email_verified_at, created_at, epoch, tokens_after
@@ -61,7 +73,7 @@ impl LiveQuery {
     }
 }
 
-fn through_sign_in(row: &Row<'_>) -> Result<Live> {
+pub(super) fn through_sign_in(row: &Row<'_>) -> Result<Live> {
     let sign_in = LiveSignIn { id: row.sign_in_id(7)?, created_at: row.time(8)?, expires_at: row.time(9)? };
     Ok(Live { sign_in: Some(sign_in), ..without_sign_in(row)? })
 }

@@ -18,7 +18,10 @@ pub(super) struct Migration {
 pub(super) const SQLITE: &[Migration] =
     &[Migration { version: 1, name: "flow", sql: include_str!("../../migrations/0001_flow.sqlite.sql") }];
 
-const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
+pub(super) const POSTGRES: &[Migration] =
+    &[Migration { version: 1, name: "flow", sql: include_str!("../../migrations/0001_flow.postgres.sql") }];
+
+pub(super) const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";
 
 /// The schema version that this program works with.
@@ -81,10 +84,10 @@ fn run(connection: &mut Connection, migration: &Migration) -> Result<()> {
     connection.attempt(insert, &values).map(drop)
 }
 
-struct Applied {
-    version: i64,
-    name: String,
-    checksum: String,
+pub(super) struct Applied {
+    pub(super) version: i64,
+    pub(super) name: String,
+    pub(super) checksum: String,
 }
 
 fn applied(connection: &mut Connection) -> Result<Vec<Applied>> {
@@ -95,7 +98,7 @@ fn applied(connection: &mut Connection) -> Result<Vec<Applied>> {
 }
 
 /// What was applied must be what this program knows, text for text.
-fn verify(applied: &[Applied], known: &[Migration]) -> std::result::Result<(), CannotOpen> {
+pub(super) fn verify(applied: &[Applied], known: &[Migration]) -> std::result::Result<(), CannotOpen> {
     for (index, done) in applied.iter().enumerate() {
         let Some(migration) = known.get(index) else {
             return Err(CannotOpen(format!(
@@ -115,7 +118,7 @@ fn verify(applied: &[Applied], known: &[Migration]) -> std::result::Result<(), C
     Ok(())
 }
 
-fn checksum(sql: &str) -> String {
+pub(super) fn checksum(sql: &str) -> String {
     Sha256::digest(sql.as_bytes()).iter().fold(String::new(), |mut text, byte| {
         // Writing to a String can't fail.
         let _ = write!(text, "{byte:02x}");

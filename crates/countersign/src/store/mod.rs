@@ -16,6 +16,7 @@
 
 mod check;
 mod migrate;
+mod postgres;
 mod row;
 mod spend;
 mod sqlite;
@@ -30,12 +31,14 @@ pub(crate) use row::{Row, Value};
 pub(crate) use spend::{REMEMBERED_SPENDINGS, SPENDING_DIGITS, Spend, Spent};
 
 use crate::error::{Error, Internal, Result};
+use crate::secret::SecretString;
+use crate::time::Clock;
 
 /// What a transaction's closure returns: a future that borrows the transaction and its input.
 pub(crate) type Work<'t, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 't>>;
 
 /// A transaction's closure: it takes the transaction and its input, and captures nothing.
-pub(crate) type Steps<I, T> = for<'t> fn(&'t mut Tx, &'t I) -> Work<'t, T>;
+pub(crate) type Steps<I, T> = for<'t> fn(&'t mut Tx<'t>, &'t I) -> Work<'t, T>;
 
 /// Why a store could not be opened: a sentence for the operator.
 #[derive(Debug)]
@@ -43,12 +46,35 @@ pub(crate) struct CannotOpen(pub(crate) String);
 
 /// The database. Clones share it.
 #[derive(Clone)]
-pub(crate) struct Store(sqlite::Sqlite);
+pub(crate) struct Store(Engine);
+
+/// Which database it is: nobody outside of this module asks.
+#[derive(Clone)]
+enum Engine {
+    Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
+}
 
 impl Store {
     /// Opens the SQLite file, creating and migrating it where that is due.
     pub(crate) fn open_sqlite(file: &Path) -> std::result::Result<Self, CannotOpen> {
-        sqlite::Sqlite::open(file).map(Self)
+        sqlite::Sqlite::open(file).map(|sqlite| Self(Engine::Sqlite(sqlite)))
+    }
+
+    /// Connects to PostgreSQL and migrates it where that is due. `connections` bounds those of this node.
+    pub(crate) async fn open_postgres(
+        url: &SecretString,
+        connections: u32,
+    ) -> std::result::Result<Self, CannotOpen> {
+        postgres::Postgres::open(url, connections).await.map(|postgres| Self(Engine::Postgres(postgres)))
+    }
+
+    /// The clock that all nodes on this database share, where there is one.
+    pub(crate) fn clock(&self) -> Option<Clock> {
+        match &self.0 {
+            Engine::Sqlite(_) => None,
+            Engine::Postgres(postgres) => Some(postgres.clock()),
+        }
     }
 
     /// Runs the steps as one transaction and returns when they are durable.
@@ -57,23 +83,39 @@ impl Store {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
-        self.0.write(input, steps).await
+        match &self.0 {
+            Engine::Sqlite(sqlite) => sqlite.write(input, steps).await,
+            Engine::Postgres(postgres) => postgres.write(&input, steps).await,
+        }
     }
 
     /// Runs the steps on one unchanging view of the database; they must not write.
-    pub(crate) async fn read<I, T>(&self, input: I, steps: Steps<I, T>) -> Result<T> {
-        self.0.read(&input, steps)
+    pub(crate) async fn read<I, T>(&self, input: I, steps: Steps<I, T>) -> Result<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        match &self.0 {
+            Engine::Sqlite(sqlite) => sqlite.read(&input, steps),
+            Engine::Postgres(postgres) => postgres.read(&input, steps).await,
+        }
     }
 
     /// Spends one generation of a sign-in: one guarded statement, durable when it returns. `None`: nothing was
     /// spent, and the row tells why.
     pub(crate) async fn spend(&self, spend: Spend) -> Result<Option<Spent>> {
-        self.0.spend(spend).await
+        match &self.0 {
+            Engine::Sqlite(sqlite) => sqlite.spend(spend).await,
+            Engine::Postgres(postgres) => postgres.spend(spend).await,
+        }
     }
 
     /// Looks up a user through a living sign-in, or without one.
     pub(crate) async fn check(&self, query: LiveQuery) -> Result<Option<Live>> {
-        self.0.check(query)
+        match &self.0 {
+            Engine::Sqlite(sqlite) => sqlite.check(query),
+            Engine::Postgres(postgres) => postgres.check(query).await,
+        }
     }
 
     /// The schema version that this program works with.
@@ -89,12 +131,20 @@ impl Store {
 
     /// Answers what is queued, then closes the database. Everything asked afterwards is refused.
     pub(crate) fn close(&self) {
-        self.0.close();
+        match &self.0 {
+            Engine::Sqlite(sqlite) => sqlite.close(),
+            Engine::Postgres(postgres) => postgres.close(),
+        }
     }
 }
 
 /// An open transaction: the only way to the tables. Chapters add their statements to it in their `sql.rs`.
-pub(crate) struct Tx(sqlite::Connection);
+pub(crate) struct Tx<'c>(Connection<'c>);
+
+enum Connection<'c> {
+    Sqlite(&'c mut sqlite::Connection),
+    Postgres(&'c mut postgres::Transaction),
+}
 
 /// What became of a statement that a unique index may refuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,18 +155,32 @@ pub(crate) enum Attempt {
     Conflict,
 }
 
-impl Tx {
+impl<'c> Tx<'c> {
+    fn of_sqlite(connection: &'c mut sqlite::Connection) -> Self {
+        Self(Connection::Sqlite(connection))
+    }
+}
+
+impl Tx<'_> {
     /// Runs a statement and returns how many rows it wrote.
     pub(crate) async fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64> {
-        match self.attempt(sql, values).await? {
-            Attempt::Done(rows) => Ok(rows),
-            Attempt::Conflict => Err(Error::Fault(Internal::new(format!("unforeseen conflict in: {sql}")))),
+        match &mut self.0 {
+            Connection::Sqlite(sqlite) => match sqlite.attempt(sql, values)? {
+                Attempt::Done(rows) => Ok(rows),
+                Attempt::Conflict => {
+                    Err(Error::Fault(Internal::new(format!("unforeseen conflict in: {sql}"))))
+                }
+            },
+            Connection::Postgres(postgres) => postgres.execute(sql, values).await,
         }
     }
 
     /// Like [`Tx::execute`], for a statement that a unique index may refuse.
     pub(crate) async fn attempt(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Attempt> {
-        self.0.attempt(sql, values)
+        match &mut self.0 {
+            Connection::Sqlite(sqlite) => sqlite.attempt(sql, values),
+            Connection::Postgres(postgres) => postgres.attempt(sql, values).await,
+        }
     }
 
     /// Runs a statement that yields at most one row of interest.
@@ -126,7 +190,10 @@ impl Tx {
         values: &[Value<'_>],
         read: fn(&Row<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
-        self.0.one(sql, values, read)
+        match &mut self.0 {
+            Connection::Sqlite(sqlite) => sqlite.one(sql, values, read),
+            Connection::Postgres(postgres) => postgres.one(sql, values, read).await,
+        }
     }
 
     /// Runs a statement and collects its rows.
@@ -136,6 +203,9 @@ impl Tx {
         values: &[Value<'_>],
         read: fn(&Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
-        self.0.all(sql, values, read)
+        match &mut self.0 {
+            Connection::Sqlite(sqlite) => sqlite.all(sql, values, read),
+            Connection::Postgres(postgres) => postgres.all(sql, values, read).await,
+        }
     }
 }

@@ -54,6 +54,32 @@ pub(super) const SPEND: &str = "
                   AND users.disabled_at IS NULL AND users.deleted_at IS NULL)
     RETURNING user_id, expires_at";
 
+/// The same guard for many at once; column 2 of the answer says which of them won. Of two that name one row the statement
+/// takes one, and the other finds, like anybody who comes too late, that nothing was spent.
+pub(super) const SPEND_MANY: &str = "
+    UPDATE sign_ins AS s SET
+        generation     = s.generation + 1,
+        current_hash   = b.successor_hash,
+        successor_salt = b.successor_salt,
+        retry_key_hash = b.retry_key_hash,
+        spendings      = substr(b.stamp || s.spendings, 1, 104),
+        last_used_at   = b.now,
+        expires_at     = CASE WHEN b.expires_at < s.ends_at THEN b.expires_at ELSE s.ends_at END
+    FROM unnest(CAST($1 AS BIGINT[]), CAST($2 AS BIGINT[]), CAST($3 AS BYTEA[]), CAST($4 AS BYTEA[]),
+                CAST($5 AS BYTEA[]), CAST($6 AS BYTEA[]), CAST($7 AS TEXT[]), CAST($8 AS BIGINT[]),
+                CAST($9 AS BIGINT[]), CAST($10 AS TEXT[]), CAST($11 AS BIGINT[]))
+         AS b (id, generation, presented_hash, successor_hash, successor_salt, retry_key_hash, stamp, now,
+               expires_at, transport, place)
+    WHERE s.id = b.id AND s.generation = b.generation AND s.current_hash = b.presented_hash
+      AND s.transport = b.transport AND s.ended_at IS NULL AND s.expires_at > b.now
+      AND EXISTS (SELECT 1 FROM users WHERE users.id = s.user_id AND users.epoch = s.epoch
+                  AND users.disabled_at IS NULL AND users.deleted_at IS NULL)
+    RETURNING s.user_id, s.expires_at, b.place";
+
+/// Whether a spending whose answer was lost took place: no other one has its successor.
+pub(super) const IS_SPENT: &str = "
+    SELECT user_id, expires_at FROM sign_ins WHERE id = $1 AND generation = $2 AND current_hash = $3";
+
 impl Spend {
     /// The spending's time as the row remembers it: fixed width, so that `substr` can forget the oldest.
     pub(super) fn stamp(&self) -> String {
@@ -87,6 +113,6 @@ mod tests {
     #[test]
     fn the_statement_remembers_as_many_digits_as_the_reader_expects() {
         let kept = format!("1, {})", REMEMBERED_SPENDINGS * SPENDING_DIGITS);
-        assert!(SPEND.contains(&kept));
+        assert!(SPEND.contains(&kept) && SPEND_MANY.contains(&kept));
     }
 }

@@ -90,7 +90,7 @@ fn credential(row: &Row<'_>) -> Result<Credential> {
     })
 }
 
-impl Tx {
+impl Tx<'_> {
     /// `false`: the name or the id is taken.
     pub(super) async fn insert_user(&mut self, new: &NewRow) -> Result<bool> {
         let sql = "

@@ -1,12 +1,15 @@
 //! One service of its own for each test: a temporary folder, a random port, a clock that the test turns.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::Router;
+use countersign::secret::SecretString;
+use countersign::settings::Database;
 use countersign::time::{Clock, Timestamp};
 use countersign::{Countersign, Settings, router};
+use countersign_testbed::{Schema, schema_if_asked};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
@@ -15,6 +18,7 @@ use crate::call::Call;
 /// 2026-11-24T09:30:00Z.
 pub const START: Timestamp = Timestamp::from_millis(1_795_512_600_000);
 pub const PASSWORD: &str = "correct horse battery";
+const KEY: &str = "a key for tests: 7Rk2vQ9xLp4sWm8t";
 pub const MINUTE: Duration = Duration::from_secs(60);
 pub const DAY: Duration = Duration::from_secs(86_400);
 
@@ -25,6 +29,8 @@ pub struct App {
     /// Below which path the router is mounted; empty at the root.
     pub prefix: &'static str,
     pub client: Client,
+    /// Where the tests run on PostgreSQL.
+    pub schema: Option<Schema>,
     _folder: tempfile::TempDir,
 }
 
@@ -44,7 +50,7 @@ impl App {
         mount: impl FnOnce(&Countersign) -> Router,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings { data_dir: folder.path().join("data"), ..Settings::default() };
+        let (settings, schema) = settings_for(folder.path());
         let clock = Clock::fixed(START);
         let service = Countersign::open_with_clock(adjust(settings), clock.clone()).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -52,7 +58,7 @@ impl App {
         let app = mount(&service).into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { service, clock, address, prefix, client, _folder: folder }
+        Self { service, clock, address, prefix, client, schema, _folder: folder }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -122,6 +128,29 @@ impl App {
         self.clock.advance(duration);
     }
 
+    /// Runs statements on the service's database, as another program may.
+    pub fn execute_sql(&self, sql: &str) {
+        match &self.schema {
+            Some(schema) => schema.execute(sql),
+            None => self.database().execute_batch(sql).unwrap(),
+        }
+    }
+
+    /// What a query finds in its first row's first column, as text.
+    pub fn cell(&self, sql: &str) -> String {
+        use rusqlite::types::ValueRef;
+        let Some(schema) = &self.schema else {
+            let read = |row: &rusqlite::Row<'_>| {
+                Ok(match row.get_ref(0)? {
+                    ValueRef::Integer(number) => number.to_string(),
+                    other => other.as_str()?.to_owned(),
+                })
+            };
+            return self.database().query_row(sql, [], read).unwrap();
+        };
+        schema.query_text(sql)[0][0].clone().unwrap()
+    }
+
     pub fn database_file(&self) -> PathBuf {
         self.service.settings().data_dir.join("countersign.db")
     }
@@ -132,6 +161,18 @@ impl App {
         connection.busy_timeout(Duration::from_secs(5)).unwrap();
         connection
     }
+}
+
+/// Settings on SQLite in the folder, or on a schema of PostgreSQL where the tests are asked to run there.
+pub fn settings_for(folder: &Path) -> (Settings, Option<Schema>) {
+    let schema = schema_if_asked();
+    let settings = Settings {
+        data_dir: folder.join("data"),
+        database: schema.as_ref().map(|schema| Database::Postgres(SecretString::from(schema.url()))),
+        secret_key: schema.as_ref().map(|_| SecretString::from(KEY)),
+        ..Settings::default()
+    };
+    (settings, schema)
 }
 
 #[derive(Debug, Clone)]

@@ -30,16 +30,9 @@ async fn accounts(app: &App) {
     }
     operator::disable(&app.service, id_of(app, "disabled").await).await.unwrap();
     operator::delete(&app.service, id_of(app, "deleted").await).await.unwrap();
-    let database = app.database();
-    let hashes = [("passwordless", None), ("unusable", Some("!nobody-knows-this-one-0123456789abcdefgh"))];
+    let hashes = [("passwordless", "NULL"), ("unusable", "'!nobody-knows-this-one-0123456789abcdefgh'")];
     for (name, hash) in hashes {
-        let changed = database
-            .execute(
-                "UPDATE users SET password_hash = ?1 WHERE username_key = ?2",
-                rusqlite::params![hash, name],
-            )
-            .unwrap();
-        assert_eq!(changed, 1);
+        app.execute_sql(&format!("UPDATE users SET password_hash = {hash} WHERE username_key = '{name}'"));
     }
 }
 
@@ -94,8 +87,7 @@ async fn a_broken_hash_in_the_database_is_no_way_in_and_no_sign_of_life() {
     accounts(&app).await;
     let reference = app.authenticate("nobody", WRONG).await;
     for hash in ["", "plain text", "$argon2id$", "pbkdf2_sha256$1$", "md5$salt$5f4dcc3b", "$2b$99$x"] {
-        let sql = "UPDATE users SET password_hash = ?1 WHERE username_key = 'living'";
-        app.database().execute(sql, [hash]).unwrap();
+        app.execute_sql(&format!("UPDATE users SET password_hash = '{hash}' WHERE username_key = 'living'"));
         for password in [PASSWORD, hash, "password"] {
             assert_eq!(seen(&app.authenticate("living", password).await), seen(&reference), "{hash}");
         }

@@ -19,12 +19,11 @@ const PASSWORD: &str = "correct horse battery";
 const CURRENT: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
 
 fn set_hash(app: &App, hash: &str) {
-    let changed = app.database().execute("UPDATE users SET password_hash = ?1", [hash]).unwrap();
-    assert_eq!(changed, 1);
+    app.execute_sql(&format!("UPDATE users SET password_hash = '{hash}'"));
 }
 
 fn hash(app: &App) -> String {
-    app.database().query_row("SELECT password_hash FROM users", [], |row| row.get(0)).unwrap()
+    app.cell("SELECT password_hash FROM users")
 }
 
 // SEC-8
@@ -77,7 +76,7 @@ async fn older_parameters_are_raised_and_stronger_ones_stay() {
 }
 
 async fn fresh_hash(app: &App) -> String {
-    app.database().execute("DELETE FROM users", []).unwrap();
+    app.execute_sql("DELETE FROM users");
     app.sign_up("ada").await;
     hash(app)
 }

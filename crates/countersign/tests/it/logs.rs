@@ -160,9 +160,7 @@ async fn no_line_of_any_level_holds_a_secret() {
     app.service.shut_down().await;
     app.refresh(browser.refresh_token().unwrap()).await;
     app.authenticate("ada", PASSWORD).await;
-    let hash: String =
-        app.database().query_row("SELECT password_hash FROM users", [], |row| row.get(0)).unwrap();
-    secrets.push(hash);
+    secrets.push(app.cell("SELECT password_hash FROM users"));
     let lines = log.lines();
     assert!(lines.len() > 12, "the log was not heard: {lines:#?}");
     assert!(lines.iter().any(|line| line.starts_with("ERROR") || line.contains("status=503")), "{lines:#?}");

@@ -30,3 +30,20 @@ mod races;
 mod model;
 mod logs;
 mod tidy;
+
+/// All of the above that asks a service, on the other database. What stays out has no database, or is about SQLite's file.
+#[test]
+fn the_service_does_the_same_on_postgresql() {
+    let skips = [
+        "the_service_does_the_same_on_postgresql",
+        "tidy::",
+        "openapi::",
+        "docs_page::",
+        "checker::tests::",
+        "a_damaged_or_foreign_file",
+        "an_emptied_file",
+        "while_another_program_holds_the_database",
+        "a_short_lock_is_waited_for",
+    ];
+    countersign_testbed::run_again_on_postgres(&[], &skips);
+}

@@ -178,9 +178,8 @@ async fn nul_and_broken_text_in_any_field_or_header_are_refused_and_stored_nowhe
         .raw_header("cookie", b"refresh_token=\xff; refresh_token=\xc3\x28");
     assert_eq!(call.send().await.code(), "refresh_token_missing");
     assert_eq!(app.get("/me").raw_header("authorization", b"Bearer \xff\xfe").send().await.status, 401);
-    let sql = "SELECT max(length(user_agent)) FROM sign_ins WHERE instr(user_agent, char(0)) = 0";
-    let longest: i64 = app.database().query_row(sql, [], |row| row.get(0)).unwrap();
-    assert_eq!(longest, 256);
+    // A NUL would end `length` on one database and be refused by the other.
+    assert_eq!(app.cell("SELECT max(length(user_agent)) FROM sign_ins"), "256");
 }
 
 /// A generator that a failing run can be repeated with: SplitMix64.

@@ -10,6 +10,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, ErrorCode, ffi};
 
 use crate::error::{Error, Internal, Result};
+use crate::store::row::Source;
 use crate::store::{Attempt, Row, Value};
 
 /// How long a write waits for another process before it is refused.
@@ -88,7 +89,7 @@ impl Connection {
     ) -> Result<Option<T>> {
         let mut statement = self.bound(sql, values)?;
         let mut rows = statement.raw_query();
-        rows.next().map_err(trouble)?.map(|row| read(&Row(row))).transpose()
+        rows.next().map_err(trouble)?.map(|row| read(&Row(Source::Sqlite(row)))).transpose()
     }
 
     pub(in crate::store) fn all<T>(
@@ -101,7 +102,7 @@ impl Connection {
         let mut rows = statement.raw_query();
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(trouble)? {
-            found.push(read(&Row(row))?);
+            found.push(read(&Row(Source::Sqlite(row)))?);
         }
         Ok(found)
     }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 
 pub(super) use connection::Connection;
 
-use super::{CannotOpen, Live, LiveQuery, Spend, Spent, Steps, Tx, Work, migrate};
+use super::{CannotOpen, Live, LiveQuery, Spend, Spent, Steps, Work, migrate};
 use crate::error::{Error, Internal, Result};
 
 /// Checking every page at the start is only affordable while the file is small.
@@ -34,7 +34,7 @@ impl Sqlite {
         check_small_file(file, &mut writing)?;
         migrate::sqlite(&mut writing)?;
         let readers = readers::Readers::open(file).map_err(|error| explain(&error))?;
-        let writer = writer::Writer::start(Tx(writing)).map_err(|fault| CannotOpen(fault.to_string()))?;
+        let writer = writer::Writer::start(writing).map_err(|fault| CannotOpen(fault.to_string()))?;
         Ok(Self(Arc::new(Engine { writer, readers })))
     }
 

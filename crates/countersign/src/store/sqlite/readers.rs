@@ -22,7 +22,7 @@ pub(super) struct Readers {
 /// A connection with the living sign-ins that it has found since anybody last committed: our own writer, or the command
 /// line beside a running server.
 struct Reader {
-    tx: Tx,
+    connection: Connection,
     /// What the witness said before the first of them was read.
     testimony: Option<Testimony>,
     living: HashMap<SignInId, Live>,
@@ -37,8 +37,8 @@ impl Readers {
     pub(super) fn open(file: &Path) -> Result<Self> {
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let reader = || {
-            let tx = Tx(Connection::open_for_reading(file)?);
-            Ok(Mutex::new(Reader { tx, testimony: None, living: HashMap::new() }))
+            let connection = Connection::open_for_reading(file)?;
+            Ok(Mutex::new(Reader { connection, testimony: None, living: HashMap::new() }))
         };
         let seats = (0..threads.saturating_add(1)).map(|_| reader()).collect::<Result<_>>()?;
         Ok(Self { seats, witness: Witness::of(file)? })
@@ -47,9 +47,9 @@ impl Readers {
     /// Reads on the calling thread: a warm page costs less than the way to another thread.
     pub(super) fn read<I, T>(&self, input: &I, steps: Steps<I, T>) -> Result<T> {
         let mut reader = self.seat()?;
-        reader.tx.0.batch("BEGIN")?;
-        let outcome = straight_through(steps(&mut reader.tx, input));
-        reader.tx.0.batch("ROLLBACK")?;
+        reader.connection.batch("BEGIN")?;
+        let outcome = straight_through(steps(&mut Tx::of_sqlite(&mut reader.connection), input));
+        reader.connection.batch("ROLLBACK")?;
         outcome
     }
 
@@ -88,7 +88,7 @@ impl Reader {
 
     fn look(&mut self, query: LiveQuery) -> Result<Option<Live>> {
         let (sql, values, read) = query.statement();
-        self.tx.0.one(sql, &values, read)
+        self.connection.one(sql, &values, read)
     }
 
     /// The row may be newer than the testimony that it is filed under, never older: the witness was asked first.

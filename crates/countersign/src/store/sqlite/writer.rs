@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-use super::straight_through;
+use super::{Connection, straight_through};
 use crate::error::{Error, Internal, Result};
 use crate::store::spend::{SPEND, spent};
 use crate::store::{Spend, Spent, Steps, Tx};
@@ -32,7 +32,7 @@ trait Job: Send {
     /// Whether nobody waits for the answer any more.
     fn is_abandoned(&self) -> bool;
     /// Runs the steps and keeps the outcome. `false`: what the job wrote has to be undone.
-    fn run(&mut self, tx: &mut Tx) -> bool;
+    fn run(&mut self, connection: &mut Connection) -> bool;
     /// Whether the job can leave half a write behind, and so needs a savepoint.
     fn needs_savepoint(&self) -> bool;
     /// Tells the caller, now that the batch is durable or lost.
@@ -40,10 +40,10 @@ trait Job: Send {
 }
 
 impl Writer {
-    pub(super) fn start(tx: Tx) -> std::io::Result<Self> {
+    pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel(QUEUE);
         let thread =
-            std::thread::Builder::new().name("store-writer".into()).spawn(move || work(tx, &jobs))?;
+            std::thread::Builder::new().name("store-writer".into()).spawn(move || work(connection, &jobs))?;
         Ok(Self { queue, thread: Mutex::new(Some(thread)) })
     }
 
@@ -91,14 +91,14 @@ fn closed() -> Error {
     Error::Unavailable(Internal::new("the store is closed"))
 }
 
-fn work(mut tx: Tx, queue: &Receiver<Message>) {
+fn work(mut connection: Connection, queue: &Receiver<Message>) {
     let mut batch = Vec::with_capacity(BATCH);
     while let Ok(Message::Job(first)) = queue.recv() {
         batch.push(first);
         let stopping = gather(queue, &mut batch);
         batch.retain(|job| !job.is_abandoned());
         if !batch.is_empty() {
-            let committed = run_batch(&mut tx, &mut batch);
+            let committed = run_batch(&mut connection, &mut batch);
             settle(&mut batch, committed.as_ref().copied().map_err(describe));
         }
         if stopping {
@@ -119,28 +119,28 @@ fn gather(queue: &Receiver<Message>, batch: &mut Vec<Box<dyn Job>>) -> bool {
     false
 }
 
-fn run_batch(tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> Result<()> {
-    tx.0.batch("BEGIN IMMEDIATE")?;
-    let outcome = run_jobs(tx, batch).and_then(|()| tx.0.batch("COMMIT"));
-    if outcome.is_err() && !tx.0.is_idle() {
+fn run_batch(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Result<()> {
+    connection.batch("BEGIN IMMEDIATE")?;
+    let outcome = run_jobs(connection, batch).and_then(|()| connection.batch("COMMIT"));
+    if outcome.is_err() && !connection.is_idle() {
         // The transaction is lost either way; if even this fails, the next BEGIN will say so.
-        let _ = tx.0.batch("ROLLBACK");
+        let _ = connection.batch("ROLLBACK");
     }
     outcome
 }
 
-fn run_jobs(tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> Result<()> {
+fn run_jobs(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Result<()> {
     for job in batch {
         let guarded = job.needs_savepoint();
         if guarded {
-            tx.0.batch("SAVEPOINT job")?;
+            connection.batch("SAVEPOINT job")?;
         }
-        let keep = job.run(tx);
-        if tx.0.is_idle() {
+        let keep = job.run(connection);
+        if connection.is_idle() {
             return Err(Error::Unavailable(Internal::new("SQLite gave up the transaction")));
         }
         if guarded {
-            tx.0.batch(if keep { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" })?;
+            connection.batch(if keep { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" })?;
         }
     }
     Ok(())
@@ -180,8 +180,9 @@ impl<I: Send + Sync, T: Send> Job for Transaction<I, T> {
         self.reply.is_closed()
     }
 
-    fn run(&mut self, tx: &mut Tx) -> bool {
-        let steps = AssertUnwindSafe(|| straight_through((self.steps)(tx, &self.input)));
+    fn run(&mut self, connection: &mut Connection) -> bool {
+        let steps =
+            AssertUnwindSafe(|| straight_through((self.steps)(&mut Tx::of_sqlite(connection), &self.input)));
         let outcome = catch_unwind(steps)
             .unwrap_or_else(|_| Err(Error::Fault(Internal::new("a transaction panicked and was undone"))));
         let keep = outcome.is_ok();
@@ -209,9 +210,9 @@ impl Job for Spending {
         self.reply.is_closed()
     }
 
-    fn run(&mut self, tx: &mut Tx) -> bool {
+    fn run(&mut self, connection: &mut Connection) -> bool {
         let stamp = self.spend.stamp();
-        let outcome = tx.0.one(SPEND, &self.spend.values(&stamp), spent);
+        let outcome = connection.one(SPEND, &self.spend.values(&stamp), spent);
         let keep = outcome.is_ok();
         self.outcome = Some(outcome);
         keep

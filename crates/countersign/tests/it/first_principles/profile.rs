@@ -155,7 +155,7 @@ async fn deleting_asks_for_the_current_password() {
 async fn an_account_without_a_password_proves_itself_by_a_fresh_sign_in() {
     let app = App::start().await;
     let old = app.somebody("ada").await;
-    app.database().execute("UPDATE users SET password_hash = NULL", []).unwrap();
+    app.execute_sql("UPDATE users SET password_hash = NULL");
     app.advance(10 * MINUTE);
     let fresh = crate::app::Session::of(&app.refresh(&old.refresh_token).await);
     let answer = change(&app, &fresh.access_token, json!({"username": "countess"})).await;

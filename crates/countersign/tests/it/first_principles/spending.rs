@@ -40,11 +40,11 @@ async fn rule_2_the_row_stays_as_small_as_it_was() {
     let mut sizes = Vec::new();
     for _ in 0..24 {
         token = successor(&app.refresh_keyed(&token, Some(KEY)).await);
-        let sql = "SELECT count(*), sum(length(spendings) + length(current_hash) + length(successor_salt)
-                                        + length(retry_key_hash)) FROM sign_ins";
-        sizes.push(app.database().query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap());
+        let size = "SELECT sum(length(spendings) + length(current_hash) + length(successor_salt)
+                               + length(retry_key_hash)) FROM sign_ins";
+        sizes.push((app.cell("SELECT count(*) FROM sign_ins"), app.cell(size)));
     }
-    let steady: (i64, i64) = (1, 8 * 13 + 3 * 32);
+    let steady = ("1".to_owned(), (8 * 13 + 3 * 32).to_string());
     assert!(sizes[8..].iter().all(|size| *size == steady), "{sizes:?}");
 }
 

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use countersign::names::Username;
 use countersign::time::{Clock, Timestamp};
 use countersign::user::{self, User};
-use countersign::{Countersign, Settings, router};
+use countersign::{Countersign, router};
+use countersign_testbed::Schema;
 
+use crate::app::settings_for;
 use crate::checker::Log;
 use crate::checker::witness::{Held, Reply, Witness};
 
@@ -22,14 +24,15 @@ pub struct Nodes {
     pub clock: Clock,
     pub log: Arc<Log>,
     pub chance: Chance,
+    _schema: Option<Schema>,
     _folder: tempfile::TempDir,
 }
 
 impl Nodes {
-    /// So many nodes on one SQLite file.
+    /// So many nodes on one database.
     pub async fn start(count: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings { data_dir: folder.path().join("data"), ..Settings::default() };
+        let (settings, schema) = settings_for(folder.path());
         let (clock, log) = (Clock::fixed(START), Arc::new(Log::default()));
         let (mut services, mut witnesses) = (Vec::new(), Vec::new());
         for _ in 0..count {
@@ -38,7 +41,15 @@ impl Nodes {
             witnesses.push(Witness::new(format!("http://{address}"), Arc::clone(&log)));
             services.push(service);
         }
-        Self { services, witnesses, clock, log, chance: Chance::of_this_run(), _folder: folder }
+        Self {
+            services,
+            witnesses,
+            clock,
+            log,
+            chance: Chance::of_this_run(),
+            _schema: schema,
+            _folder: folder,
+        }
     }
 
     /// Requests go to the nodes in turn.

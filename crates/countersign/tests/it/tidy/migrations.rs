@@ -7,8 +7,10 @@ use sha2::{Digest as _, Sha256};
 use super::tree::{files, root};
 
 /// A migration that somebody has applied never changes. A new one is pinned here.
-const PINNED: &[(&str, &str)] =
-    &[("0001_flow.sqlite.sql", "876e7e3d76930321b931326021d80d17d50c7a3acb678d1a12615d0dbd9434bc")];
+const PINNED: &[(&str, &str)] = &[
+    ("0001_flow.sqlite.sql", "876e7e3d76930321b931326021d80d17d50c7a3acb678d1a12615d0dbd9434bc"),
+    ("0001_flow.postgres.sql", "a5e336b672bb4f2f94c67d8aa9d9e4a4e217b6e21721bcdbc46830abbb6be1d1"),
+];
 
 const DIALECTS: [&str; 2] = ["sqlite", "postgres"];
 const FOLDER: &str = "crates/countersign/migrations/";

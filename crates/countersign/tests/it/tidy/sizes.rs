@@ -6,7 +6,7 @@ const FILE: usize = 400;
 const FUNCTION: usize = 60;
 
 /// Files that were longer when the rule came, with their length: it may only fall.
-const LONG_FILES: &[(&str, usize)] = &[("crates/countersign/src/store/tests.rs", 534)];
+const LONG_FILES: &[(&str, usize)] = &[];
 
 /// Functions that were longer when the rule came: file, name, lines.
 const LONG_FUNCTIONS: &[(&str, &str, usize)] =

@@ -79,15 +79,21 @@ fn a_refresh_token_is_spent_by_one_guarded_statement_and_nowhere_else() {
             continue;
         }
         assert_eq!(path, "crates/countersign/src/store/spend.rs", "{statement}");
-        for guard in
-            ["generation = $2", "current_hash = $3", "ended_at IS NULL", "expires_at > $8", "RETURNING"]
-        {
-            let guarded = statement.split_once(" WHERE ").unwrap().1;
+        let alone = ["generation = $2", "current_hash = $3", "expires_at > $8", "transport = $10"];
+        let together = [
+            "s.generation = b.generation",
+            "s.current_hash = b.presented_hash",
+            "s.expires_at > b.now",
+            "s.transport = b.transport",
+        ];
+        let guards = if statement.contains("unnest") { together } else { alone };
+        let guarded = statement.split_once(" WHERE ").unwrap().1;
+        for guard in guards.into_iter().chain(["ended_at IS NULL", "users.epoch", "RETURNING"]) {
             assert!(guarded.contains(guard), "the guard {guard} is missing");
         }
         spends += 1;
     }
-    assert_eq!(spends, 1);
+    assert_eq!(spends, 2, "alone, and many together");
 }
 
 /// One door in, one door out: whatever a refusal of these would mean is decided in one place.

@@ -1,0 +1,81 @@
+//! The batcher: questions that wait together travel together. It never waits for company: a worker takes what is
+//! queued at that moment, so that a lone question leaves at once.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use super::closed;
+use crate::error::{Error, Internal, Result};
+
+/// A second of work, at the rate of a slow network.
+const WAITING: usize = 4_096;
+/// More than this shares no more of the way worth having, and makes the first of the batch wait.
+const BATCH: usize = 256;
+
+pub(super) struct Queue<Q, A> {
+    /// `None` once it is closed.
+    entrance: RwLock<Option<mpsc::Sender<Entry<Q, A>>>>,
+}
+
+struct Entry<Q, A> {
+    question: Q,
+    reply: oneshot::Sender<Result<A>>,
+}
+
+/// Answers a batch: as many answers as questions, in their order.
+pub(super) trait Worker<Q, A>: Send + 'static {
+    fn answer(&mut self, batch: &[Q]) -> impl Future<Output = Vec<Result<A>>> + Send;
+}
+
+impl<Q: Send + Sync + 'static, A: Send + 'static> Queue<Q, A> {
+    pub(super) fn start<W: Worker<Q, A>>(workers: u32, worker: impl Fn() -> W) -> Self {
+        let (entrance, entries) = mpsc::channel(WAITING);
+        let entries = Arc::new(Mutex::new(entries));
+        for _ in 0..workers {
+            tokio::spawn(work(worker(), Arc::clone(&entries)));
+        }
+        Self { entrance: RwLock::new(Some(entrance)) }
+    }
+
+    pub(super) async fn ask(&self, question: Q) -> Result<A> {
+        let (reply, answer) = oneshot::channel();
+        self.enter(Entry { question, reply })?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    fn enter(&self, entry: Entry<Q, A>) -> Result<()> {
+        let entrance = self.entrance.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(entrance) = entrance.as_ref() else { return Err(closed()) };
+        entrance.try_send(entry).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => {
+                Error::Unavailable(Internal::new("too many wait for the database"))
+            }
+            mpsc::error::TrySendError::Closed(_) => closed(),
+        })
+    }
+
+    /// What has entered is answered.
+    pub(super) fn close(&self) {
+        self.entrance.write().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+async fn work<Q, A>(mut worker: impl Worker<Q, A>, entries: Arc<Mutex<mpsc::Receiver<Entry<Q, A>>>>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        if entries.lock().await.recv_many(&mut batch, BATCH).await == 0 {
+            return;
+        }
+        batch.retain(|entry| !entry.reply.is_closed());
+        let (questions, replies): (Vec<Q>, Vec<_>) =
+            batch.drain(..).map(|entry| (entry.question, entry.reply)).unzip();
+        if questions.is_empty() {
+            continue;
+        }
+        for (reply, answer) in replies.into_iter().zip(worker.answer(&questions).await) {
+            // Whoever has gone away needs no answer.
+            let _ = reply.send(answer);
+        }
+    }
+}
