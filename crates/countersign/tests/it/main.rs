@@ -27,6 +27,7 @@ mod malformed;
 mod unavailable;
 mod checker;
 mod races;
+
 mod model;
 mod logs;
 mod tidy;
@@ -40,6 +41,7 @@ fn the_service_does_the_same_on_postgresql() {
         "openapi::",
         "docs_page::",
         "checker::tests::",
+        "faults::",
         "a_damaged_or_foreign_file",
         "an_emptied_file",
         "while_another_program_holds_the_database",

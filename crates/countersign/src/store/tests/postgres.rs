@@ -48,3 +48,113 @@ async fn a_newer_or_a_foreign_schema_is_refused_in_a_plain_sentence() {
     let foreign = refusal(&schema.url()).await;
     assert!(foreign.contains("differs from this program's"), "{foreign}");
 }
+
+#[tokio::test]
+async fn what_it_is_refused_for_is_said_in_a_plain_sentence_without_the_password() {
+    if !postgres_or_skip() {
+        return;
+    }
+    let url = schema().url();
+    let elsewhere = url.replace("/countersign?", "/nowhere?").replace("countersign@", "countersign:hunter2@");
+    let unknown = refusal(&elsewhere).await;
+    assert!(unknown.contains("/nowhere") && unknown.contains("does not exist"), "{unknown}");
+    assert!(unknown.contains("database_url") && !unknown.contains("hunter2"), "{unknown}");
+    let untold = refusal(&format!("{url}&sslmode=sometimes")).await;
+    assert!(untold.contains("sslmode=sometimes") && untold.contains("verify-full"), "{untold}");
+}
+
+/// A database whose clock is an hour ahead: the schema's own function stands before the system's.
+async fn an_hour_ahead() -> (Schema, Store) {
+    let schema = schema();
+    schema.execute(
+        "CREATE FUNCTION clock_timestamp() RETURNS timestamptz LANGUAGE sql
+         AS 'SELECT pg_catalog.clock_timestamp() + interval ''1 hour'''",
+    );
+    let url = schema.url().replace(schema.name(), &format!("{},pg_catalog", schema.name()));
+    let store = open_postgres(&url).await.unwrap();
+    (schema, store)
+}
+
+// SEC-46
+#[tokio::test]
+async fn the_time_is_the_databases() {
+    if !postgres_or_skip() {
+        return;
+    }
+    let (_schema, store) = an_hour_ahead().await;
+    let (shared, own) = (store.clock().unwrap().now(), Clock::System.now());
+    let ahead = shared.since(own).as_secs();
+    assert!((3_590..3_610).contains(&ahead), "{ahead} seconds");
+}
+
+/// Of two entries of one batch that name the same row one wins, whatever else travels with them.
+// SEC-43
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_names_a_row_twice_spends_it_once() {
+    if !postgres_or_skip() {
+        return;
+    }
+    let scratch = Scratch::postgres().await;
+    seed(&scratch.store).await;
+    for generation in 0..20_u8 {
+        let store = scratch.store.clone();
+        let outcomes = futures_of(40, move |n| {
+            let store = store.clone();
+            // Half of them present what nobody was given.
+            let presented = if n % 2 == 0 { generation } else { 200 };
+            async move { store.spend(spend(generation.into(), presented, 10)).await.unwrap() }
+        });
+        assert_eq!(outcomes.await.into_iter().flatten().count(), 1, "generation {generation}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_who_goes_away_leaves_no_transaction_and_no_lock_behind() {
+    if !postgres_or_skip() {
+        return;
+    }
+    let scratch = Scratch::postgres().await;
+    insert(&scratch.store, 1, "one").await.unwrap();
+    for _ in 0..20 {
+        let store = scratch.store.clone();
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let begun = std::sync::Mutex::new(Some(begun));
+        let caller = tokio::spawn(async move {
+            let steps = store.write(begun, |tx, begun| {
+                Box::pin(async move {
+                    tx.execute("UPDATE law SET amount = 7 WHERE id = 1", &[]).await?;
+                    let _ = begun.lock().unwrap().take().map(|begun| begun.send(()));
+                    std::future::pending::<Result<()>>().await
+                })
+            });
+            steps.await
+        });
+        has_begun.await.unwrap();
+        caller.abort();
+        // It would wait for the lock until it is refused.
+        execute(&scratch.store, "UPDATE law SET amount = amount + 1 WHERE id = 1").await;
+    }
+    let amount = scratch.store.read((), |tx, ()| {
+        Box::pin(async move { tx.one("SELECT amount FROM law", &[], |row| row.int(0)).await })
+    });
+    assert_eq!(amount.await.unwrap(), Some(20));
+}
+
+/// A step that fails spoils its transaction, even where the steps go on as if nothing had been.
+#[tokio::test]
+async fn a_failure_that_was_swallowed_is_not_committed() {
+    if !postgres_or_skip() {
+        return;
+    }
+    let scratch = Scratch::postgres().await;
+    let outcome = scratch.store.write((), |tx, ()| {
+        Box::pin(async move {
+            tx.execute("INSERT INTO law (id, name) VALUES (1, 'one')", &[]).await?;
+            let failed = tx.execute("INSERT INTO law (id, name) VALUES (1, 'two')", &[]).await;
+            assert!(failed.is_err());
+            Ok(())
+        })
+    });
+    assert!(outcome.await.is_err());
+    assert_eq!(count(&scratch.store).await, 0);
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, SET_COOKIE};
+use reqwest::header::{HeaderMap, RETRY_AFTER, SET_COOKIE};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
@@ -27,6 +27,7 @@ pub struct Reply {
     /// `Max-Age` of that cookie.
     pub max_age: Option<u64>,
     pub held: Option<Held>,
+    pub retry_after: Option<u64>,
     pub body: Value,
 }
 
@@ -42,7 +43,9 @@ impl Reply {
         let refresh = text_of("refresh_token").or_else(|| cookie.clone());
         let held = access.zip(refresh).map(|(access, refresh)| Held { access, refresh });
         let session_ended = body["session_ended"].as_bool();
-        Self { status, code: text_of("code").unwrap_or_default(), session_ended, cookie, max_age, held, body }
+        let code = text_of("code").unwrap_or_default();
+        let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        Self { status, code, session_ended, cookie, max_age, held, retry_after, body }
     }
 
     fn none() -> Self {
@@ -62,6 +65,7 @@ impl Reply {
             cookie: None,
             max_age: None,
             held: None,
+            retry_after: None,
             body: Value::Null,
         }
     }
@@ -203,6 +207,16 @@ impl Witness {
         let form = json!({"current_password": password});
         let request = self.request(Method::DELETE, "/me").bearer_auth(&held.access).json(&form);
         self.record(Act::Delete { user: user(name) }, request).await
+    }
+
+    /// A look that the log has no law for.
+    pub async fn get(&self, path: &str) -> Reply {
+        Reply::of(self.request(Method::GET, path).send().await).await
+    }
+
+    /// As [`Witness::get`], with an access token.
+    pub async fn get_with(&self, path: &str, access_token: &str) -> Reply {
+        Reply::of(self.request(Method::GET, path).bearer_auth(access_token).send().await).await
     }
 
     /// A change of the account's words, which the log has no law for.
