@@ -18,6 +18,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::print_stderr,
     reason = "the props of tests: a panic is how they fail"
 )]
@@ -29,12 +30,18 @@ mod query;
 mod server;
 mod cluster;
 mod schema;
+mod replica;
+mod tls;
 mod twice;
+mod pump;
+mod proxy;
 
 pub use cluster::Cluster;
+pub use proxy::{Direction, Proxy, When};
 pub use query::Rows;
 pub use schema::Schema;
 pub use server::Stop;
+pub use tls::Tls;
 pub use twice::{STORE_VARIABLE, run_again_on_postgres, schema_if_asked};
 
 /// Names the folder of the PostgreSQL server's programs, where the usual places don't have it or have another.

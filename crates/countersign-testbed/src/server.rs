@@ -40,6 +40,8 @@ pub(crate) struct Server {
     process: Mutex<Option<Child>>,
     port: u16,
     guardian: Guardian,
+    /// As given when it was made; a standby needs the same.
+    settings: Vec<(String, String)>,
 }
 
 /// Where the settings of the testbed stand; a copy of the cluster has others.
@@ -48,21 +50,40 @@ const SETTINGS: &str = "testbed.conf";
 impl Server {
     /// A new cluster, started with these settings.
     pub(crate) fn create(settings: &[(&str, &str)]) -> Self {
-        let mut server = Self { process: Mutex::new(None), port: 0, guardian: Guardian::new() };
+        let mut server = Self::empty(settings);
         let mut initdb = server.program("initdb");
         initdb.args(["--username=countersign", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]);
         server.run(initdb.arg("--pgdata").arg(server.data()));
         let mut conf = OpenOptions::new().append(true).open(server.data().join("postgresql.conf")).unwrap();
         std::io::Write::write_all(&mut conf, format!("include = '{SETTINGS}'\n").as_bytes()).unwrap();
-        server.start_on_a_free_port(settings);
+        server.start_on_a_free_port();
         server
     }
 
+    /// A standby that streams what the primary writes.
+    pub(crate) fn standby_of(primary: &Self) -> Self {
+        let settings: Vec<(&str, &str)> =
+            primary.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let mut server = Self::empty(&settings);
+        let mut copy = server.program("pg_basebackup");
+        copy.args(["--username=countersign", "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]);
+        copy.arg("--host").arg(primary.folder()).arg("--port").arg(primary.port.to_string());
+        server.run(copy.arg("--pgdata").arg(server.data()));
+        server.start_on_a_free_port();
+        server
+    }
+
+    fn empty(settings: &[(&str, &str)]) -> Self {
+        let settings =
+            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self { process: Mutex::new(None), port: 0, guardian: Guardian::new(), settings }
+    }
+
     /// Starts it for the first time. Between the choice of a port and its use somebody else may take it.
-    fn start_on_a_free_port(&mut self, settings: &[(&str, &str)]) {
+    fn start_on_a_free_port(&mut self) {
         for _ in 0..5 {
             self.port = free_port();
-            self.write_settings(settings);
+            self.write_settings();
             match self.try_start() {
                 Ok(()) => return,
                 Err(log) if log.contains("Address already in use") => {
@@ -74,12 +95,13 @@ impl Server {
         panic!("no port stayed free for PostgreSQL");
     }
 
-    fn write_settings(&self, settings: &[(&str, &str)]) {
+    fn write_settings(&self) {
         let port = self.port.to_string();
         let folder = self.folder().to_str().expect("a temporary folder whose name is UTF-8");
         let own = [("listen_addresses", "127.0.0.1"), ("port", &port), ("unix_socket_directories", folder)];
         let mut text = String::new();
-        for (name, value) in own.iter().chain(settings) {
+        let given = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in own.into_iter().chain(given) {
             writeln!(text, "{name} = '{}'", value.replace('\'', "''")).unwrap();
         }
         let path = self.data().join(SETTINGS);

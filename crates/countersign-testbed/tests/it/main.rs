@@ -4,3 +4,4 @@
 
 mod clusters;
 mod guarded;
+mod proxy;

@@ -27,6 +27,7 @@ mod malformed;
 mod unavailable;
 mod checker;
 mod races;
+mod faults;
 
 mod model;
 mod logs;

@@ -1,6 +1,6 @@
 //! What only the engine on a server has: connections that break, answers that are lost, a clock in common.
 
-use countersign_testbed::{Cluster, Schema, postgres_or_skip};
+use countersign_testbed::{Cluster, Schema, Tls, binaries_or_skip, postgres_or_skip};
 
 use super::*;
 use crate::store::migrate::POSTGRES;
@@ -157,4 +157,50 @@ async fn a_failure_that_was_swallowed_is_not_committed() {
     });
     assert!(outcome.await.is_err());
     assert_eq!(count(&scratch.store).await, 0);
+}
+
+async fn says_tls(store: &Store) -> String {
+    let asked = store.read((), |tx, ()| {
+        Box::pin(async move {
+            let sql = "SELECT CASE WHEN ssl THEN version ELSE 'none' END FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+            tx.one(sql, &[], |row| row.text(0)).await
+        })
+    });
+    asked.await.unwrap().unwrap()
+}
+
+/// `verify-full` believes the right authority and the right host alone; the modes below say what they leave open.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_mode_of_tls_believes_whom_it_says() {
+    if !binaries_or_skip() {
+        return;
+    }
+    let tls = Tls::start();
+    let schema = tls.cluster.schema();
+    let (right, foreign) = (tls.authority(), tls.foreign_authority());
+    let url = |mode: &str, authority: Option<&Path>, host: &str| {
+        let authority = authority.map(|file| format!("&sslrootcert={}", file.display())).unwrap_or_default();
+        format!("{}&sslmode={mode}{authority}", schema.url().replace("127.0.0.1", host))
+    };
+    for (mode, authority, host, version) in [
+        ("disable", None, "127.0.0.1", "none"),
+        ("prefer", None, "127.0.0.1", "TLSv1.3"),
+        ("require", None, "127.0.0.1", "TLSv1.3"),
+        ("require", Some(&*right), "localhost", "TLSv1.3"),
+        ("verify-ca", Some(&*right), "localhost", "TLSv1.3"),
+        ("verify-full", Some(&*right), "127.0.0.1", "TLSv1.3"),
+    ] {
+        let store = open_postgres(&url(mode, authority, host)).await.map_err(|refusal| refusal.0);
+        assert_eq!(says_tls(&store.unwrap()).await, version, "{mode}");
+    }
+    for (mode, authority, host) in [
+        ("require", Some(&*foreign), "127.0.0.1"),
+        ("verify-ca", Some(&*foreign), "127.0.0.1"),
+        ("verify-full", Some(&*foreign), "127.0.0.1"),
+        ("verify-full", Some(&*right), "localhost"),
+        ("verify-full", None, "127.0.0.1"),
+    ] {
+        let refusal = refusal(&url(mode, authority, host)).await;
+        assert!(refusal.contains("certificate"), "{mode} {host}: {refusal}");
+    }
 }
