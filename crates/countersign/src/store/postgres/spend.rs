@@ -61,10 +61,7 @@ impl Spender {
         let mut outcomes = vec![None; spends.len()];
         for row in &rows {
             let row = Row(Source::Postgres(row));
-            let place = row.int(2).and_then(|at| {
-                usize::try_from(at).map_err(|fault| Error::Fault(Internal::new(fault.to_string())))
-            });
-            let (place, outcome) = (place.map_err(Failed::surely)?, spent(&row).map_err(Failed::surely)?);
+            let (place, outcome) = won(&row).map_err(|error| Failed { error, is_in_doubt: true })?;
             if let Some(outcomes) = outcomes.get_mut(place) {
                 *outcomes = Some(outcome);
             }
@@ -168,6 +165,13 @@ impl Spender {
             Err(_) => Err(Failed { error: late("a spending"), is_in_doubt: true }),
         }
     }
+}
+
+/// Who of a batch won what.
+fn won(row: &Row<'_>) -> Result<(usize, Spent)> {
+    let place = usize::try_from(row.int(2)?);
+    let place = place.map_err(|fault| Error::Fault(Internal::new(fault.to_string())))?;
+    Ok((place, spent(row)?))
 }
 
 impl Failed {
