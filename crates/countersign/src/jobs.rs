@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use crate::error::Result;
+use crate::metrics::Table;
 use crate::service::Countersign;
 use crate::{sign_in, user};
 
 /// Few enough that a refresh waits for a batch no longer than for a handful of its like.
 const BATCH: u32 = 200;
+
+/// A backlog that is longer is long enough: counting it must not cost what sweeping it does.
+const MOST_COUNTED: u32 = 10_000;
 
 /// What a sweep removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,6 +39,7 @@ pub async fn sweep(service: &Countersign, mut progress: impl FnMut(Swept)) -> Re
     loop {
         let batch = sign_in::sweep(service, BATCH).await?;
         swept.sign_ins = swept.sign_ins.saturating_add(batch.removed);
+        service.meters().swept.add(Table::SignIns, batch.removed);
         progress(swept);
         if batch.seen < u64::from(BATCH) {
             break;
@@ -43,11 +48,19 @@ pub async fn sweep(service: &Countersign, mut progress: impl FnMut(Swept)) -> Re
     loop {
         let removed = user::purge(service, BATCH).await?;
         swept.users = swept.users.saturating_add(removed);
+        service.meters().swept.add(Table::Users, removed);
         progress(swept);
         if removed < u64::from(BATCH) {
             return Ok(swept);
         }
     }
+}
+
+/// Notes for the metrics how many rows wait for the next sweep; nobody knows while the database is away.
+pub(crate) async fn weigh_backlog(service: &Countersign) {
+    let backlog = &service.meters().backlog;
+    backlog.set(Table::SignIns, sign_in::backlog(service, MOST_COUNTED).await.ok());
+    backlog.set(Table::Users, user::backlog(service, MOST_COUNTED).await.ok());
 }
 
 /// Sweeps again and again, as often as `cleanup_interval` says, for as long as it is polled; at once returns where the

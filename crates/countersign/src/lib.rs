@@ -11,6 +11,7 @@ pub mod names;
 pub mod password;
 
 // Part II, ground
+mod metrics;
 mod store;
 pub mod settings;
 pub mod hashing;
@@ -35,8 +36,9 @@ mod health;
 mod api_docs;
 
 // Part V, the whole
-pub(crate) mod router;
 pub mod jobs;
+mod scrape;
+pub(crate) mod router;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 

@@ -1,6 +1,7 @@
 //! Every route on one page; the API's description comes from the same list.
 
 use axum::Router;
+use http::Method;
 use tower::Layer as _;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -9,7 +10,7 @@ use utoipa_axum::routes;
 
 use crate::service::Countersign;
 use crate::web::envelope::{Envelope, EnvelopeLayer, EnvelopeSettings};
-use crate::{access, api_docs, authenticate, health, profile, refresh, revoke, user, web};
+use crate::{access, api_docs, authenticate, health, profile, refresh, revoke, scrape, user, web};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -35,6 +36,7 @@ fn routes() -> OpenApiRouter<Countersign> {
         .routes(routes!(profile::http::show_me, profile::http::change_me, profile::http::delete_me))
         .routes(routes!(health::show_liveness))
         .routes(routes!(health::show_readiness))
+        .routes(routes!(scrape::show_metrics))
         .routes(routes!(api_docs::show_openapi))
         .routes(routes!(api_docs::show_docs))
         .routes(routes!(api_docs::show_docs_script))
@@ -59,7 +61,24 @@ pub type App = Envelope<Router>;
 
 fn envelope(service: &Countersign) -> EnvelopeLayer {
     let https = service.settings().public_url.scheme() == "https";
-    EnvelopeLayer::new(EnvelopeSettings { https, ..EnvelopeSettings::default() })
+    let requests = &service.meters().requests;
+    requests.know(operations(&routes().split_for_parts().1));
+    EnvelopeLayer::new(EnvelopeSettings { https, ..EnvelopeSettings::default() }, requests.clone())
+}
+
+/// Every route with its methods.
+fn operations(description: &utoipa::openapi::OpenApi) -> impl Iterator<Item = (&str, Vec<Method>)> {
+    description.paths.paths.iter().map(|(path, item)| {
+        let methods = [
+            (Method::GET, &item.get),
+            (Method::POST, &item.post),
+            (Method::PUT, &item.put),
+            (Method::PATCH, &item.patch),
+            (Method::DELETE, &item.delete),
+        ];
+        let methods = methods.into_iter().filter(|(_, operation)| operation.is_some());
+        (path.as_str(), methods.map(|(method, _)| method).collect())
+    })
 }
 
 fn bare(service: &Countersign) -> Router {
@@ -83,6 +102,8 @@ pub fn openapi() -> String {
         components.add_security_scheme("access_token", SecurityScheme::Http(bearer));
         let cookie = ApiKey::Cookie(ApiKeyValue::new("refresh_token"));
         components.add_security_scheme("refresh_cookie", SecurityScheme::ApiKey(cookie));
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("metrics_token", SecurityScheme::Http(bearer));
     }
     web::schema::describe_refusals(&mut description);
     description.to_pretty_json().unwrap_or_default()

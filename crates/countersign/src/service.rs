@@ -9,6 +9,7 @@ use http::HeaderMap;
 
 use crate::hashing::{HashLanes, LaneConfig};
 use crate::keys::{self, RefreshKey};
+use crate::metrics::Meters;
 use crate::password::{Params, Rules};
 use crate::secret::{ExposeSecret as _, SecretString};
 use crate::settings::{Database, Settings};
@@ -25,6 +26,7 @@ pub struct Countersign(Arc<Parts>);
 struct Parts {
     settings: Settings,
     clock: Clock,
+    meters: Meters,
     store: Store,
     lanes: HashLanes,
     rules: Rules,
@@ -79,12 +81,16 @@ impl Countersign {
             Clock::System => store.clock().unwrap_or(Clock::System),
             given => given,
         };
+        let lanes = lanes(&settings)?;
+        let mut meters = Meters::new(clock.now());
+        store.report(&mut meters);
+        lanes.report(&mut meters);
         let access_keys = secret_keys.iter().map(access_key).collect::<Result<Vec<_>, _>>()?;
         let own_origin = Origin::parse(&settings.origin()).map_err(OpenError)?;
         let foreign_origins = foreign_origins(&settings)?;
         let parts = Parts {
             rules: rules(&settings),
-            lanes: lanes(&settings)?,
+            lanes,
             signer: signer(&settings, &access_keys)?,
             verifier: verifier(&settings, &access_keys)?,
             refresh_keys: secret_keys.iter().map(RefreshKey::derive).collect(),
@@ -94,6 +100,7 @@ impl Countersign {
             proxies: proxies(&settings)?,
             settings,
             clock,
+            meters,
             store,
         };
         Ok(Self(Arc::new(parts)))
@@ -129,6 +136,11 @@ impl Countersign {
     #[must_use]
     pub fn lanes(&self) -> &HashLanes {
         &self.0.lanes
+    }
+
+    /// Where the flow counts its outcomes.
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.0.meters
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -140,6 +140,26 @@ fn the_log_holds_no_secret_even_at_its_most_talkative() {
     }
 }
 
+// SEC-73, SEC-105
+#[test]
+fn the_metrics_are_for_this_machine_or_for_the_token() {
+    let token = "canary-metrics-token-4f";
+    let service = Operator::new().serve_with(&[], &[("COUNTERSIGN_METRICS_TOKEN", token)]);
+    service.post("/users", &json!({"username": "ada", "password": "analytical engine"}));
+    let ask = |headers: &str| {
+        service.ask(&format!("GET /metrics HTTP/1.1\r\nHost: x\r\n{headers}Connection: close\r\n\r\n"))
+    };
+    let counted = "countersign_http_requests_total{method=\"POST\",route=\"/users\",status=\"201\"} 1\n";
+    let here = ask("");
+    assert!(here.starts_with("HTTP/1.1 200") && here.contains(counted), "{here}");
+    let handed_on = "X-Forwarded-For: 203.0.113.9\r\n";
+    assert!(ask(handed_on).starts_with("HTTP/1.1 404"));
+    assert!(ask(&format!("{handed_on}Authorization: Bearer {token}x\r\n")).starts_with("HTTP/1.1 404"));
+    assert!(ask(&format!("{handed_on}Authorization: Bearer {token}\r\n")).contains(counted));
+    let (_, log) = service.stop();
+    assert!(!log.contains("no effect") && !log.contains(token), "{log}");
+}
+
 // SEC-75
 #[test]
 fn plain_http_beyond_this_machine_is_warned_of_and_never_redirected() {

@@ -10,6 +10,7 @@ use crate::audit::{self, About, Event};
 use crate::error::{Error, Internal, Result};
 use crate::hashing::Verdict;
 use crate::id::{SignInId, UserId};
+use crate::metrics::SignInResult;
 use crate::names::Username;
 use crate::password::Password;
 use crate::secret::SecretString;
@@ -52,6 +53,12 @@ pub struct Tokens {
 /// # Errors
 /// [`Error::InvalidCredentials`], [`Error::Overloaded`], [`Error::Unavailable`].
 pub async fn authenticate(service: &Countersign, attempt: Attempt) -> Result<Tokens> {
+    let outcome = trade(service, attempt).await;
+    service.meters().sign_ins.count(SignInResult::of(&outcome));
+    outcome
+}
+
+async fn trade(service: &Countersign, attempt: Attempt) -> Result<Tokens> {
     let Attempt { username, password, client, replaced } = attempt;
     let address = client.address;
     let credential = find(service, &username).await?;

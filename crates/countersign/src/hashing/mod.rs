@@ -6,13 +6,14 @@ mod pace;
 mod bench;
 mod queue;
 mod lane;
+mod report;
 
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -153,7 +154,8 @@ impl HashLanes {
         F: FnOnce(&mut Bench) -> Result<T> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        self.0.queue.admit(Job { work, from, task: Box::new(Asked { answer, task }) })?;
+        let task = Box::new(Asked { answer, task });
+        self.0.queue.admit(Job { work, from, since: Instant::now(), task })?;
         answered.await.unwrap_or_else(|_| Err(queue::stopped()))
     }
 

@@ -3,11 +3,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::bench::Bench;
 use super::pace::Pace;
 use crate::error::{Error, Internal, Result};
+use crate::metrics::Histogram;
 
 /// No queue is longer, however fast the hashes are: each place holds a password in memory.
 const MAX_JOBS: usize = 4_096;
@@ -19,6 +20,8 @@ pub(super) struct Job {
     pub(super) work: u64,
     /// Who asked, for the share of the queue that one address may hold.
     pub(super) from: Option<IpAddr>,
+    /// Since when it waits.
+    pub(super) since: Instant,
     /// What to do.
     pub(super) task: Box<dyn Task>,
 }
@@ -56,6 +59,8 @@ pub(super) struct Queue {
     lanes: u32,
     max_wait: Duration,
     pub(super) pace: Arc<Pace>,
+    /// How long jobs waited before they began.
+    pub(super) waits: Histogram,
 }
 
 #[derive(Default)]
@@ -80,6 +85,7 @@ impl Queue {
             lanes: lanes.max(1),
             max_wait,
             pace: Arc::default(),
+            waits: Histogram::of_durations(),
         }
     }
 
@@ -142,6 +148,7 @@ impl Queue {
                 return Next::Stop;
             }
             if let Some(job) = state.pop() {
+                self.waits.took(job.since.elapsed());
                 return Next::Run(job);
             }
             state.resting += 1;

@@ -8,7 +8,7 @@ use http::header::SET_COOKIE;
 use utoipa::ToSchema;
 
 use super::retry_key::refusal;
-use super::{Presented, RetryKey, choose, refresh as spend};
+use super::{RetryKey, exchange};
 use crate::authenticate::http::{TokensBody, hand_out};
 use crate::error::{Error, RefreshRefusal, Result};
 use crate::service::Countersign;
@@ -57,24 +57,13 @@ pub(crate) async fn refresh(
     let retry_key = retry_key(&headers)?;
     let cookies = service.refresh_cookie().values(&headers);
     if cookies.is_empty() {
-        let Some(token) = token_in(&headers, body).await? else {
-            return Err(Error::RefreshToken(RefreshRefusal::Missing).into());
-        };
-        return Ok(exchange(&service, &[&token], Transport::Body, retry_key).await?);
+        let token = token_in(&headers, body).await?;
+        let tokens = exchange(&service, token.as_deref().as_slice(), Transport::Body, retry_key).await?;
+        return Ok(hand_out(&service, &tokens, Transport::Body)?);
     }
-    let answer = exchange(&service, &cookies, Transport::Cookie, retry_key).await;
+    let tokens = exchange(&service, &cookies, Transport::Cookie, retry_key).await;
+    let answer = tokens.and_then(|tokens| hand_out(&service, &tokens, Transport::Cookie));
     Ok(answer.unwrap_or_else(|error| refuse(&service, error)))
-}
-
-async fn exchange(
-    service: &Countersign,
-    texts: &[&str],
-    transport: Transport,
-    retry_key: Option<RetryKey>,
-) -> Result<Response> {
-    let token = choose(service, texts).await?;
-    let tokens = spend(service, &Presented { token, transport, retry_key }).await?;
-    hand_out(service, &tokens, transport)
 }
 
 /// The cookie is deleted only where its token is dead for good: never on a race, a cross-site request or trouble.

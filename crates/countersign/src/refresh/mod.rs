@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::audit::{self, About, Event};
 use crate::authenticate::{Tokens, issue};
 use crate::error::{Error, Internal, RefreshRefusal, Result};
+use crate::metrics::RefreshResult;
 use crate::secret::{self, random_bytes};
 use crate::service::Countersign;
 use crate::sign_in::{self, EndReason, FamilyRow, RefreshToken, Transport};
@@ -23,6 +24,23 @@ pub(crate) struct Presented {
     pub(crate) token: RefreshToken,
     pub(crate) transport: Transport,
     pub(crate) retry_key: Option<RetryKey>,
+}
+
+/// The whole of it: chooses among the tokens that came along, spends that one, and counts what came of it.
+///
+/// # Errors
+/// As [`choose`] and [`refresh`].
+pub(crate) async fn exchange(
+    service: &Countersign,
+    texts: &[&str],
+    transport: Transport,
+    retry_key: Option<RetryKey>,
+) -> Result<Tokens> {
+    let spending = async {
+        let token = choose(service, texts).await?;
+        refresh(service, &Presented { token, transport, retry_key }).await
+    };
+    spending.await.inspect_err(|refusal| service.meters().refreshes.count(RefreshResult::of(refusal)))
 }
 
 /// Spends the token for its successor. One guarded statement decides, so of any number of requests with one token one
@@ -46,7 +64,10 @@ pub(crate) async fn refresh(service: &Countersign, presented: &Presented) -> Res
         expires_at: now.plus(service.settings().refresh_token_lifetime),
     };
     match service.store().spend(spend).await? {
-        Some(spent) => issue(service, spent.user, &successor, spent.expires_at),
+        Some(spent) => {
+            service.meters().refreshes.count(RefreshResult::Ok);
+            issue(service, spent.user, &successor, spent.expires_at)
+        }
         None => not_spent(service, presented, now).await,
     }
 }
@@ -74,7 +95,10 @@ async fn not_spent(service: &Countersign, presented: &Presented, now: Timestamp)
     let Some(row) = row else { return Err(Error::RefreshToken(RefreshRefusal::Invalid)) };
     let user = row.user;
     match standing(service, presented, &row, now)? {
-        Standing::Retried { successor, expires_at } => issue(service, user, &successor, expires_at),
+        Standing::Retried { successor, expires_at } => {
+            service.meters().refreshes.count(RefreshResult::Retry);
+            issue(service, user, &successor, expires_at)
+        }
         Standing::Refused(refusal) => Err(Error::RefreshToken(refusal)),
         Standing::Stolen => {
             let ended_now = sign_in::end(service, id, EndReason::RefreshTokenReused).await?;

@@ -79,7 +79,6 @@ impl Settings {
             ("rate_limit_mail_address", limits.mail_address != usual.mail_address),
             ("rate_limit_mail_account", limits.mail_account != usual.mail_account),
             ("oauth_<provider>_client_id", !self.oauth.is_empty()),
-            ("metrics_token", self.metrics_token.is_some()),
         ];
         differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
     }

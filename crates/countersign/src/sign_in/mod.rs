@@ -254,6 +254,15 @@ pub(crate) struct Swept {
     pub(crate) removed: u64,
 }
 
+/// How many sign-ins the next sweep will look at, counted to `most`.
+pub(crate) async fn backlog(service: &Countersign, most: u32) -> Result<u64> {
+    let due = (service.now(), most);
+    let steps = service
+        .store()
+        .read(due, |tx, (now, most)| Box::pin(async move { tx.count_sign_ins_due(*now, *most).await }));
+    steps.await
+}
+
 /// Looks at sign-ins whose day has come: removes those a day past their end, and files the others under a later day.
 /// A refresh moves a sign-in's end without touching the index of days; the sweep is where that is made good.
 pub(crate) async fn sweep(service: &Countersign, batch: u32) -> Result<Swept> {

@@ -168,6 +168,13 @@ impl Tx<'_> {
         self.all(sql, &[now.as_days().into(), i64::from(batch).into()], |row| row.sign_in_id(0)).await
     }
 
+    pub(super) async fn count_sign_ins_due(&mut self, now: Timestamp, most: u32) -> Result<u64> {
+        let sql = "
+            SELECT count(*) FROM (SELECT 1 FROM sign_ins WHERE sweep_day <= $1 LIMIT $2) AS due";
+        let count = self.one(sql, &[now.as_days().into(), i64::from(most).into()], |row| row.int(0)).await?;
+        Ok(count.map_or(0, i64::unsigned_abs))
+    }
+
     /// The guard stands in the statement: a sign-in that was refreshed since it was found due stays.
     pub(super) async fn remove_sign_in_past_its_end(&mut self, id: SignInId, now: Timestamp) -> Result<bool> {
         let sql = "DELETE FROM sign_ins WHERE id = $1 AND coalesce(ended_at, expires_at) < $2";

@@ -82,6 +82,17 @@ async fn the_sweep_removes_a_sign_in_a_day_past_its_end_and_no_sooner() {
 }
 
 #[tokio::test]
+async fn the_backlog_is_what_the_sweep_will_look_at_and_is_counted_no_further_than_asked() {
+    let service = TestService::start().await;
+    seed(&service, 3).await;
+    assert_eq!(backlog(&service, 10).await.unwrap(), 0);
+    service.advance(33 * DAY);
+    assert_eq!((backlog(&service, 10).await.unwrap(), backlog(&service, 2).await.unwrap()), (3, 2));
+    assert_eq!(sweep(&service, 10).await.unwrap().seen, 3);
+    assert_eq!(backlog(&service, 10).await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn the_sweep_files_a_refreshed_sign_in_under_a_later_day_and_sees_it_no_more() {
     let service = TestService::start().await;
     let (user, _) = seed(&service, 1).await;

@@ -31,6 +31,7 @@ pub(crate) use row::{Row, Value};
 pub(crate) use spend::{REMEMBERED_SPENDINGS, SPENDING_DIGITS, Spend, Spent};
 
 use crate::error::{Error, Internal, Result};
+use crate::metrics::Meters;
 use crate::secret::SecretString;
 use crate::time::Clock;
 
@@ -127,6 +128,14 @@ impl Store {
     pub(crate) async fn ping(&self) -> Result<()> {
         self.write((), |tx, ()| Box::pin(async { tx.one("SELECT 1", &[], |row| row.int(0)).await.map(drop) }))
             .await
+    }
+
+    /// Hands the engine's figures in.
+    pub(crate) fn report(&self, to: &mut Meters) {
+        match &self.0 {
+            Engine::Sqlite(sqlite) => sqlite.report(to),
+            Engine::Postgres(postgres) => postgres.report(to),
+        }
     }
 
     /// Answers what is queued, then closes the database. Everything asked afterwards is refused.

@@ -192,6 +192,15 @@ pub(crate) async fn credential_by_id(service: &Countersign, id: UserId) -> Resul
     service.store().read(id, |tx, id| Box::pin(async move { tx.credential_by_id(*id).await })).await
 }
 
+/// How many accounts the next purge will remove, counted to `most`.
+pub(crate) async fn backlog(service: &Countersign, most: u32) -> Result<u64> {
+    let deleted_before = service.now().minus(service.settings().deleted_user_retention);
+    let steps = service.store().read((deleted_before, most), |tx, (deleted_before, most)| {
+        Box::pin(async move { tx.count_users_to_purge(*deleted_before, *most).await })
+    });
+    steps.await
+}
+
 /// Really removes accounts whose retention is over, one small batch. Returns how many.
 pub(crate) async fn purge(service: &Countersign, batch: u32) -> Result<u64> {
     let deleted_before = service.now().minus(service.settings().deleted_user_retention);

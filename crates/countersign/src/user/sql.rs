@@ -218,6 +218,13 @@ impl Tx<'_> {
         Ok(self.execute(sql, &[id.into(), epoch.into(), now.into()]).await? == 1)
     }
 
+    pub(super) async fn count_users_to_purge(&mut self, deleted_before: Timestamp, most: u32) -> Result<u64> {
+        let sql = "
+            SELECT count(*) FROM (SELECT 1 FROM users WHERE deleted_at IS NOT NULL AND deleted_at < $1 LIMIT $2) AS due";
+        let count = self.one(sql, &[deleted_before.into(), i64::from(most).into()], |row| row.int(0)).await?;
+        Ok(count.map_or(0, i64::unsigned_abs))
+    }
+
     /// The sign-ins go with their user.
     pub(super) async fn purge_users(&mut self, deleted_before: Timestamp, batch: u32) -> Result<u64> {
         let sql = "

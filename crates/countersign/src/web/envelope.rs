@@ -1,12 +1,11 @@
 //! What every request and every answer share, in one layer instead of seven: a name, a time limit, a net under
-//! panics, protective headers, and at most one line in the log.
+//! panics, protective headers, a place in the metrics, and at most one line in the log.
 
 use std::any::Any;
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower::{Layer, Service};
 
+use crate::metrics::Requests;
 use crate::web::problem::{ForTheLog, Problem};
 use crate::web::request_id::{RequestId, X_REQUEST_ID};
 
@@ -63,20 +63,14 @@ pub struct EnvelopeLayer(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     settings: EnvelopeSettings,
-    panics: AtomicU64,
+    requests: Requests,
 }
 
 impl EnvelopeLayer {
-    /// A layer that keeps to these settings.
+    /// A layer that keeps to these settings, and counts here.
     #[must_use]
-    pub fn new(settings: EnvelopeSettings) -> Self {
-        Self(Arc::new(Shared { settings, panics: AtomicU64::new(0) }))
-    }
-
-    /// How many handlers panicked so far, over all services that this layer went around.
-    #[cfg(test)]
-    pub fn panics(&self) -> u64 {
-        self.0.panics.load(Ordering::Relaxed)
+    pub(crate) fn new(settings: EnvelopeSettings, requests: Requests) -> Self {
+        Self(Arc::new(Shared { settings, requests }))
     }
 }
 
@@ -113,6 +107,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let asked = Asked {
             id: RequestId::of(request.headers()),
+            row: self.shared.requests.row(request.method(), request.uri().path()),
             method: request.method().clone(),
             uri: request.uri().clone(),
             begun: Instant::now(),
@@ -149,6 +144,8 @@ fn refusal(uri: &Uri, headers: &HeaderMap) -> Option<Response> {
 #[derive(Debug)]
 struct Asked {
     id: RequestId,
+    /// Where it is counted.
+    row: Option<usize>,
     method: Method,
     uri: Uri,
     begun: Instant,
@@ -215,7 +212,9 @@ impl<F> Answer<F> {
     }
 
     fn seal(&self, mut response: Response) -> Response {
-        self.log(&mut response);
+        let elapsed = self.asked.begun.elapsed();
+        self.shared.requests.answered(self.asked.row, response.status(), elapsed);
+        self.log(&mut response, elapsed);
         let headers = response.headers_mut();
         headers.reserve(8);
         headers.insert(X_REQUEST_ID, self.asked.id.header());
@@ -233,12 +232,11 @@ impl<F> Answer<F> {
         response
     }
 
-    fn log(&self, response: &mut Response) {
+    fn log(&self, response: &mut Response, elapsed: Duration) {
         let cause = response.extensions_mut().remove::<ForTheLog>();
         let (request_id, method, path) =
             (self.asked.id.as_str(), self.asked.method.as_str(), self.asked.path());
         let status = response.status().as_u16();
-        let elapsed = self.asked.begun.elapsed();
         let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         let cause = cause.as_ref().map(ForTheLog::text);
         if cause.is_some() || status == 500 {
@@ -254,7 +252,7 @@ impl<F> Answer<F> {
 }
 
 fn after_panic(shared: &Shared, asked: &Asked, panic: &(dyn Any + Send)) -> Response {
-    shared.panics.fetch_add(1, Ordering::Relaxed);
+    shared.requests.panicked();
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text");
     tracing::error!(request_id = asked.id.as_str(), panic = text, "a handler panicked");

@@ -15,6 +15,7 @@ use super::envelope::{EnvelopeLayer, EnvelopeSettings};
 use super::json::{Form, MAX_BODY};
 use super::*;
 use crate::error::Error;
+use crate::metrics::Requests;
 
 async fn echo(mut form: Form) -> Result<String, Error> {
     let text = form.text("text");
@@ -36,7 +37,7 @@ async fn served(origins: &[Origin]) -> SocketAddr {
     if let Some(cors) = cors(origins) {
         router = router.layer(cors);
     }
-    let service = EnvelopeLayer::new(EnvelopeSettings::default()).layer(router);
+    let service = EnvelopeLayer::new(EnvelopeSettings::default(), Requests::default()).layer(router);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let service = ServiceExt::<Request<Body>>::into_make_service(service);
@@ -286,7 +287,7 @@ async fn a_router_inside_somebody_elses_keeps_its_envelope() {
         .route("/me", get(|| async { "me" }))
         .route("/faulty", get(faulty))
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(EnvelopeLayer::new(EnvelopeSettings::default()));
+        .layer(EnvelopeLayer::new(EnvelopeSettings::default(), Requests::default()));
     let theirs = Router::new().route("/", get(|| async { "theirs" })).nest("/auth", ours);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

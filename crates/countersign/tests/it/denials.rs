@@ -38,6 +38,7 @@ async fn denied(app: &App, operation: &str) -> (Answer, u16, &'static str) {
         }
         "show_liveness" => (app.call(Method::POST, "/health/live"), 405, "method_not_allowed"),
         "show_readiness" => (app.call(Method::POST, "/health/ready"), 405, "method_not_allowed"),
+        "show_metrics" => (app.get("/metrics").header("x-forwarded-for", "203.0.113.9"), 404, "not_found"),
         "show_openapi" => (app.call(Method::PUT, "/openapi.json"), 405, "method_not_allowed"),
         "show_docs" => (app.call(Method::POST, "/docs"), 405, "method_not_allowed"),
         "show_docs_script" => (app.call(Method::POST, "/docs/page.js"), 405, "method_not_allowed"),

@@ -18,7 +18,7 @@ use crate::app::{Answer, App, MINUTE, PASSWORD};
 mod embedded;
 
 /// The example's own settings and routes, at a folder, a clock and a port of the test's.
-async fn shop() -> App {
+pub async fn shop() -> App {
     let adjust = |settings: Settings| Settings {
         data_dir: settings.data_dir,
         ..embedded::settings("127.0.0.1:8000".parse().unwrap()).unwrap()

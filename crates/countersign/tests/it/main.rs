@@ -31,6 +31,7 @@ mod faults;
 
 mod model;
 mod logs;
+mod metrics;
 mod tidy;
 
 /// All of the above that asks a service, on the other database. What stays out has no database, or is about SQLite's file.

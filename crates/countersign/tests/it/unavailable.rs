@@ -60,6 +60,7 @@ async fn while_another_program_holds_the_database_writes_are_503_and_reads_go_on
     let (answers, ()) = tokio::join!(held, alive);
     answers.iter().for_each(is_unavailable);
     lock.execute_batch("ROLLBACK").unwrap();
+    assert!(!app.service.metrics().await.contains("\ncountersign_store_lost_batches_total 0\n"));
     assert_eq!(browser.me().await.body, before, "nothing was half done");
     assert_eq!(browser.refresh().await.status, 200, "the token was not spent");
     assert_eq!(app.get("/health/ready").send().await.status, 200);

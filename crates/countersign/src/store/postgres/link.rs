@@ -224,6 +224,10 @@ impl Pool {
         })
     }
 
+    pub(super) fn status(&self) -> deadpool::Status {
+        self.0.status()
+    }
+
     pub(super) fn close(&self) {
         self.0.close();
     }

@@ -6,6 +6,7 @@ mod address;
 mod check;
 mod clock;
 mod error;
+mod figures;
 mod link;
 mod migrate;
 mod queue;
@@ -24,6 +25,7 @@ use self::queue::Queue;
 pub(super) use self::transaction::Transaction;
 use super::{CannotOpen, Live, LiveQuery, Spend, Spent, Steps};
 use crate::error::{Error, Internal, Result};
+use crate::metrics::Meters;
 use crate::secret::{ExposeSecret as _, SecretString};
 use crate::time::Clock;
 
@@ -91,6 +93,12 @@ impl Postgres {
 
     pub(super) fn clock(&self) -> Clock {
         self.0.clock.as_clock()
+    }
+
+    pub(super) fn report(&self, to: &mut Meters) {
+        figures::report(&self.0.pool, to);
+        self.0.spending.figures().report("spend", to);
+        self.0.checking.figures().report("check", to);
     }
 
     /// What the batchers hold is answered; whoever comes later is refused.

@@ -2,10 +2,12 @@
 //! queued at that moment, so that a lone question leaves at once.
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::closed;
+use super::figures::Figures;
 use crate::error::{Error, Internal, Result};
 
 /// A second of work, at the rate of a slow network.
@@ -16,6 +18,7 @@ const BATCH: usize = 256;
 pub(super) struct Queue<Q, A> {
     /// `None` once it is closed.
     entrance: RwLock<Option<mpsc::Sender<Entry<Q, A>>>>,
+    figures: Figures,
 }
 
 struct Entry<Q, A> {
@@ -32,10 +35,11 @@ impl<Q: Send + Sync + 'static, A: Send + 'static> Queue<Q, A> {
     pub(super) fn start<W: Worker<Q, A>>(workers: u32, worker: impl Fn() -> W) -> Self {
         let (entrance, entries) = mpsc::channel(WAITING);
         let entries = Arc::new(Mutex::new(entries));
+        let figures = Figures::default();
         for _ in 0..workers {
-            tokio::spawn(work(worker(), Arc::clone(&entries)));
+            tokio::spawn(work(worker(), Arc::clone(&entries), figures.clone()));
         }
-        Self { entrance: RwLock::new(Some(entrance)) }
+        Self { entrance: RwLock::new(Some(entrance)), figures }
     }
 
     pub(super) async fn ask(&self, question: Q) -> Result<A> {
@@ -47,12 +51,20 @@ impl<Q: Send + Sync + 'static, A: Send + 'static> Queue<Q, A> {
     fn enter(&self, entry: Entry<Q, A>) -> Result<()> {
         let entrance = self.entrance.read().unwrap_or_else(PoisonError::into_inner);
         let Some(entrance) = entrance.as_ref() else { return Err(closed()) };
-        entrance.try_send(entry).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => {
-                Error::Unavailable(Internal::new("too many wait for the database"))
+        self.figures.waiting.inc();
+        entrance.try_send(entry).map_err(|refused| {
+            self.figures.waiting.dec();
+            match refused {
+                mpsc::error::TrySendError::Full(_) => {
+                    Error::Unavailable(Internal::new("too many wait for the database"))
+                }
+                mpsc::error::TrySendError::Closed(_) => closed(),
             }
-            mpsc::error::TrySendError::Closed(_) => closed(),
         })
+    }
+
+    pub(super) fn figures(&self) -> &Figures {
+        &self.figures
     }
 
     /// What has entered is answered.
@@ -61,19 +73,28 @@ impl<Q: Send + Sync + 'static, A: Send + 'static> Queue<Q, A> {
     }
 }
 
-async fn work<Q, A>(mut worker: impl Worker<Q, A>, entries: Arc<Mutex<mpsc::Receiver<Entry<Q, A>>>>) {
+async fn work<Q, A>(
+    mut worker: impl Worker<Q, A>,
+    entries: Arc<Mutex<mpsc::Receiver<Entry<Q, A>>>>,
+    figures: Figures,
+) {
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         if entries.lock().await.recv_many(&mut batch, BATCH).await == 0 {
             return;
         }
+        figures.waiting.dec_by(batch.len() as i64);
         batch.retain(|entry| !entry.reply.is_closed());
         let (questions, replies): (Vec<Q>, Vec<_>) =
             batch.drain(..).map(|entry| (entry.question, entry.reply)).unzip();
         if questions.is_empty() {
             continue;
         }
-        for (reply, answer) in replies.into_iter().zip(worker.answer(&questions).await) {
+        let begun = Instant::now();
+        let answers = worker.answer(&questions).await;
+        figures.durations.took(begun.elapsed());
+        figures.batches.observe(questions.len() as u64);
+        for (reply, answer) in replies.into_iter().zip(answers) {
             // Whoever has gone away needs no answer.
             let _ = reply.send(answer);
         }

@@ -1,6 +1,7 @@
 //! The embedded engine: one thread writes, in groups that share one fsync; reads happen in place.
 
 mod connection;
+mod figures;
 mod readers;
 mod witness;
 mod writer;
@@ -13,6 +14,7 @@ pub(super) use connection::Connection;
 
 use super::{CannotOpen, Live, LiveQuery, Spend, Spent, Steps, Work, migrate};
 use crate::error::{Error, Internal, Result};
+use crate::metrics::Meters;
 
 /// Checking every page at the start is only affordable while the file is small.
 const QUICK_CHECK_UP_TO_BYTES: u64 = 16 << 20;
@@ -56,6 +58,10 @@ impl Sqlite {
 
     pub(super) fn check(&self, query: LiveQuery) -> Result<Option<Live>> {
         self.0.readers.check(query)
+    }
+
+    pub(super) fn report(&self, to: &mut Meters) {
+        self.0.writer.figures().report(to);
     }
 
     pub(super) fn close(&self) {

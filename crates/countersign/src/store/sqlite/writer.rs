@@ -4,9 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use super::figures::Figures;
 use super::{Connection, straight_through};
 use crate::error::{Error, Internal, Result};
 use crate::store::spend::{SPEND, spent};
@@ -20,6 +22,7 @@ const BATCH: usize = 256;
 pub(super) struct Writer {
     queue: SyncSender<Message>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    figures: Figures,
 }
 
 enum Message {
@@ -42,9 +45,11 @@ trait Job: Send {
 impl Writer {
     pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel(QUEUE);
-        let thread =
-            std::thread::Builder::new().name("store-writer".into()).spawn(move || work(connection, &jobs))?;
-        Ok(Self { queue, thread: Mutex::new(Some(thread)) })
+        let figures = Figures::default();
+        let told = figures.clone();
+        let thread = std::thread::Builder::new().name("store-writer".into());
+        let thread = thread.spawn(move || work(connection, &jobs, &told))?;
+        Ok(Self { queue, thread: Mutex::new(Some(thread)), figures })
     }
 
     pub(super) async fn write<I, T>(&self, input: I, steps: Steps<I, T>) -> Result<T>
@@ -64,10 +69,18 @@ impl Writer {
     }
 
     fn enqueue(&self, job: Box<dyn Job>) -> Result<()> {
-        self.queue.try_send(Message::Job(job)).map_err(|refused| match refused {
-            TrySendError::Full(_) => Error::Unavailable(Internal::new("the store's queue is full")),
-            TrySendError::Disconnected(_) => closed(),
+        self.figures.waiting.inc();
+        self.queue.try_send(Message::Job(job)).map_err(|refused| {
+            self.figures.waiting.dec();
+            match refused {
+                TrySendError::Full(_) => Error::Unavailable(Internal::new("the store's queue is full")),
+                TrySendError::Disconnected(_) => closed(),
+            }
         })
+    }
+
+    pub(super) fn figures(&self) -> &Figures {
+        &self.figures
     }
 
     /// Answers what is queued and ends the thread.
@@ -91,14 +104,16 @@ fn closed() -> Error {
     Error::Unavailable(Internal::new("the store is closed"))
 }
 
-fn work(mut connection: Connection, queue: &Receiver<Message>) {
+fn work(mut connection: Connection, queue: &Receiver<Message>, figures: &Figures) {
     let mut batch = Vec::with_capacity(BATCH);
     while let Ok(Message::Job(first)) = queue.recv() {
         batch.push(first);
         let stopping = gather(queue, &mut batch);
+        figures.waiting.dec_by(batch.len() as i64);
         batch.retain(|job| !job.is_abandoned());
         if !batch.is_empty() {
-            let committed = run_batch(&mut connection, &mut batch);
+            let committed = run_batch(&mut connection, &mut batch, figures);
+            figures.ended(batch.len(), committed.is_ok());
             settle(&mut batch, committed.as_ref().copied().map_err(describe));
         }
         if stopping {
@@ -119,13 +134,20 @@ fn gather(queue: &Receiver<Message>, batch: &mut Vec<Box<dyn Job>>) -> bool {
     false
 }
 
-fn run_batch(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Result<()> {
+fn run_batch(connection: &mut Connection, batch: &mut [Box<dyn Job>], figures: &Figures) -> Result<()> {
     connection.batch("BEGIN IMMEDIATE")?;
-    let outcome = run_jobs(connection, batch).and_then(|()| connection.batch("COMMIT"));
+    let outcome = run_jobs(connection, batch).and_then(|()| commit(connection, figures));
     if outcome.is_err() && !connection.is_idle() {
         // The transaction is lost either way; if even this fails, the next BEGIN will say so.
         let _ = connection.batch("ROLLBACK");
     }
+    outcome
+}
+
+fn commit(connection: &mut Connection, figures: &Figures) -> Result<()> {
+    let begun = Instant::now();
+    let outcome = connection.batch("COMMIT");
+    figures.commits.took(begun.elapsed());
     outcome
 }
 

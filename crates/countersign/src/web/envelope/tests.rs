@@ -47,7 +47,7 @@ async fn ask(
 }
 
 fn plain() -> EnvelopeLayer {
-    EnvelopeLayer::new(EnvelopeSettings::default())
+    EnvelopeLayer::new(EnvelopeSettings::default(), Requests::default())
 }
 
 fn at_once(response: Response) -> impl FnMut(Request<Body>) -> Boxed {
@@ -123,7 +123,8 @@ async fn every_answer_wears_the_protective_headers() {
         assert!(!headers.contains_key("strict-transport-security"));
         assert!(!headers.contains_key("cross-origin-opener-policy"));
     }
-    let https = EnvelopeLayer::new(EnvelopeSettings { https: true, ..EnvelopeSettings::default() });
+    let settings = EnvelopeSettings { https: true, ..EnvelopeSettings::default() };
+    let https = EnvelopeLayer::new(settings, Requests::default());
     let (response, _) = ask(&https, get("/"), at_once(Response::default())).await;
     assert_eq!(response.headers()["strict-transport-security"], "max-age=31536000");
 }
@@ -164,7 +165,8 @@ async fn the_name_reaches_the_handler_and_comes_back() {
 // SEC-69
 #[tokio::test]
 async fn a_panic_is_a_500_that_tells_nothing_and_is_counted() {
-    let layer = plain();
+    let requests = Requests::default();
+    let layer = EnvelopeLayer::new(EnvelopeSettings::default(), requests.clone());
     let log = Log::default();
     let (response, body) = ask(&layer, get("/"), |_| Box::pin(poll_fn(|_| panic!("inner secret"))))
         .with_subscriber(log.subscriber())
@@ -174,7 +176,7 @@ async fn a_panic_is_a_500_that_tells_nothing_and_is_counted() {
     assert_eq!(response.headers()["x-request-id"], "r-1");
     let (response, _) = ask(&layer, get("/"), |_| panic!("on the call")).await;
     assert_eq!(response.status(), 500);
-    assert_eq!(layer.panics(), 2);
+    assert_eq!(requests.panics(), 2);
     assert!(log.text().contains("ERROR") && log.text().contains("inner secret"), "{}", log.text());
 }
 

@@ -116,12 +116,8 @@ fn body_start(code: &str, from: usize) -> usize {
 
 /// The body from brace to brace; `None` for a declaration without one.
 fn body_from(code: &str, from: usize) -> Option<String> {
-    let (opens, ends) = (code[from..].find('{')?, code[from..].find(';'));
-    // `[u8; 32]` in a signature has a semicolon too; one before the parameters close does not end it.
-    let signature = &code[from..from + opens];
-    let ended =
-        ends.is_some_and(|ends| ends < opens) && !signature.contains("; ") && !signature.contains(';');
-    if ended || signature.trim_end().ends_with(';') {
+    let opens = code[from..].find('{')?;
+    if ends_before_a_body(&code[from..from + opens]) {
         return None;
     }
     let mut depth = 0;
@@ -136,6 +132,19 @@ fn body_from(code: &str, from: usize) -> Option<String> {
         }
     }
     None
+}
+
+/// Whether a semicolon ends the declaration; the one of `[u8; 32]` does not.
+fn ends_before_a_body(signature: &str) -> bool {
+    let mut depth = 0;
+    signature.chars().any(|letter| {
+        match letter {
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth -= 1,
+            _ => {}
+        }
+        letter == ';' && depth == 0
+    })
 }
 
 /// The code without comments and texts, and the texts.
@@ -215,6 +224,14 @@ fn text_of(skipped: &[char]) -> Option<String> {
     let whole: String = skipped.iter().collect();
     let inside = whole.trim_start_matches('r').trim_matches('#').strip_prefix('"')?.strip_suffix('"')?;
     Some(inside.to_owned())
+}
+
+#[test]
+fn a_declaration_without_a_body_does_not_take_the_next_ones() {
+    let text =
+        "trait T {\n    fn none(x: [u8; 2]) -> bool;\n}\nimpl T for X {\n    fn some() -> [u8; 2] {}\n}\n";
+    let names: Vec<String> = Source::read("x.rs", text).functions().into_iter().map(|it| it.name).collect();
+    assert_eq!(names, ["some"]);
 }
 
 #[test]

@@ -1,0 +1,148 @@
+//! What may come of a sign-in and of a refresh, and what clean-up sweeps, as labels say it.
+
+use super::Word;
+use crate::error::{Error, RefreshRefusal, Result};
+
+/// What came of a sign-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SignInResult {
+    Success,
+    InvalidCredentials,
+    RateLimited,
+    Overloaded,
+    Unavailable,
+    Error,
+}
+
+impl SignInResult {
+    /// Every variant of [`Error`] is named, so that a new one has to say how it counts.
+    pub(crate) fn of<T>(outcome: &Result<T>) -> Self {
+        match outcome {
+            Ok(_) => Self::Success,
+            Err(Error::InvalidCredentials) => Self::InvalidCredentials,
+            Err(Error::Overloaded { .. }) => Self::Overloaded,
+            Err(Error::Unavailable(_)) => Self::Unavailable,
+            Err(
+                Error::Invalid(_)
+                | Error::AccessToken(_)
+                | Error::RefreshToken(_)
+                | Error::AmbiguousRefreshCookie
+                | Error::WrongPassword
+                | Error::ReauthenticationRequired
+                | Error::CrossSiteRequest
+                | Error::NotFound
+                | Error::Fault(_),
+            ) => Self::Error,
+        }
+    }
+}
+
+impl Word for SignInResult {
+    const ALL: &'static [Self] = &[
+        Self::Success,
+        Self::InvalidCredentials,
+        Self::RateLimited,
+        Self::Overloaded,
+        Self::Unavailable,
+        Self::Error,
+    ];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::InvalidCredentials => "invalid_credentials",
+            Self::RateLimited => "rate_limited",
+            Self::Overloaded => "overloaded",
+            Self::Unavailable => "unavailable",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What came of a refresh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RefreshResult {
+    /// The token was spent for its successor.
+    Ok,
+    /// Its answer had been lost: the same successor came again.
+    Retry,
+    /// It was spent a moment ago by another request.
+    Race,
+    /// It was spent before that: theft.
+    Reuse,
+    Missing,
+    Invalid,
+    Revoked,
+    Expired,
+    /// Two live cookies came along.
+    Ambiguous,
+    Unavailable,
+    Error,
+}
+
+impl RefreshResult {
+    /// How a refusal counts.
+    pub(crate) fn of(refusal: &Error) -> Self {
+        match refusal {
+            Error::RefreshToken(RefreshRefusal::Missing) => Self::Missing,
+            Error::RefreshToken(RefreshRefusal::Invalid) => Self::Invalid,
+            Error::RefreshToken(RefreshRefusal::Spent) => Self::Race,
+            Error::RefreshToken(RefreshRefusal::Reused) => Self::Reuse,
+            Error::RefreshToken(RefreshRefusal::Revoked) => Self::Revoked,
+            Error::RefreshToken(RefreshRefusal::Expired) => Self::Expired,
+            Error::AmbiguousRefreshCookie => Self::Ambiguous,
+            Error::Unavailable(_) => Self::Unavailable,
+            _ => Self::Error,
+        }
+    }
+}
+
+impl Word for RefreshResult {
+    const ALL: &'static [Self] = &[
+        Self::Ok,
+        Self::Retry,
+        Self::Race,
+        Self::Reuse,
+        Self::Missing,
+        Self::Invalid,
+        Self::Revoked,
+        Self::Expired,
+        Self::Ambiguous,
+        Self::Unavailable,
+        Self::Error,
+    ];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Retry => "retry",
+            Self::Race => "race",
+            Self::Reuse => "reuse",
+            Self::Missing => "missing",
+            Self::Invalid => "invalid",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::Ambiguous => "ambiguous",
+            Self::Unavailable => "unavailable",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// A table that clean-up sweeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Table {
+    SignIns,
+    Users,
+}
+
+impl Word for Table {
+    const ALL: &'static [Self] = &[Self::SignIns, Self::Users];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::SignIns => "sign_ins",
+            Self::Users => "users",
+        }
+    }
+}
