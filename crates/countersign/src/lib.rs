@@ -8,6 +8,8 @@ pub mod time;
 pub mod secret;
 pub mod id;
 pub mod names;
+pub mod text;
+pub mod user_agent;
 pub mod password;
 
 // Part II, ground
@@ -31,6 +33,7 @@ mod revoke;
 
 // Part IV, extensions: they use Parts I to III and never one another
 pub mod profile;
+pub mod sessions;
 pub mod operator;
 mod health;
 mod api_docs;

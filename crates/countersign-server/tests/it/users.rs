@@ -104,3 +104,20 @@ fn acts_on_an_account_reach_a_service_that_runs_beside() {
     assert_eq!(operator.run(&["user", "show", "ada", "--json"]).json()["state"], "deleted");
     assert_eq!(operator.run(&["user", "delete", "ada"]).code, 3);
 }
+
+#[test]
+fn sessions_are_listed_with_the_name_of_their_client() {
+    let operator = Operator::new();
+    let service = operator.serve();
+    create(&operator, "ada");
+    let body = json!({"username": "ada", "password": PASSWORD}).to_string();
+    let firefox = "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n";
+    let request = crate::program::post("/authenticate", &body).replacen("Host", &format!("{firefox}Host"), 1);
+    let answer = service.ask(&request);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let lines = operator.run(&["user", "sessions", "ada"]).out;
+    assert!(lines.contains("live") && lines.contains("127.0.0.1 Firefox on Linux"), "{lines}");
+    let listed = operator.run(&["user", "sessions", "ada", "--json"]).json();
+    assert_eq!(listed[0]["user_agent"], "Firefox on Linux");
+    assert!(listed[0]["user_agent_sent"].as_str().unwrap().contains("rv:128.0"), "{listed}");
+}

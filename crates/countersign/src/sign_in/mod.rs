@@ -50,6 +50,8 @@ impl Transport {
 pub enum EndReason {
     /// Its owner signed out here.
     SignedOut,
+    /// Its owner ended it from the list of sign-ins.
+    EndedByOwner,
     /// Its owner signed out everywhere.
     SignedOutEverywhere,
     /// A new sign-in took its place in the same browser.
@@ -67,8 +69,9 @@ pub enum EndReason {
 }
 
 impl EndReason {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::SignedOut,
+        Self::EndedByOwner,
         Self::SignedOutEverywhere,
         Self::Replaced,
         Self::RefreshTokenReused,
@@ -83,6 +86,7 @@ impl EndReason {
     pub const fn word(self) -> &'static str {
         match self {
             Self::SignedOut => "signed_out",
+            Self::EndedByOwner => "ended_by_owner",
             Self::SignedOutEverywhere => "signed_out_everywhere",
             Self::Replaced => "replaced",
             Self::RefreshTokenReused => "refresh_token_reused",

@@ -133,6 +133,22 @@ impl Tx<'_> {
         Ok(self.execute(sql, &[id.into(), now.into(), why.word().into(), sweep_day.into()]).await? == 1)
     }
 
+    /// Ends a living sign-in of this user; another's stays as it is.
+    pub(crate) async fn end_own_sign_in(
+        &mut self,
+        id: SignInId,
+        user: UserId,
+        why: EndReason,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let sql = "
+            UPDATE sign_ins SET ended_at = $3, ended_why = $4, sweep_day = $5
+            WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3";
+        let sweep_day = now.as_days() + KEPT_DAYS;
+        let values = [id.into(), user.into(), now.into(), why.word().into(), sweep_day.into()];
+        Ok(self.execute(sql, &values).await? == 1)
+    }
+
     /// Ends every sign-in of a user and begins a new epoch, so that nothing that was proven before opens anything
     /// after. `keep`: the one that goes on in the new epoch.
     pub(crate) async fn end_all_sign_ins(
@@ -161,6 +177,24 @@ impl Tx<'_> {
                    transport
             FROM sign_ins WHERE user_id = $1 ORDER BY id DESC";
         self.all(sql, &[user.into()], listed).await
+    }
+
+    /// Living by the same measure as that of a refresh and an access token: the user's row is asked too.
+    pub(crate) async fn living_sign_ins_of(
+        &mut self,
+        user: UserId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<SignIn>> {
+        let sql = "
+            SELECT s.id, s.user_id, s.created_at, s.last_used_at, s.expires_at, s.ended_at, s.ended_why, s.user_agent,
+                   s.address, s.transport
+            FROM sign_ins s JOIN users u ON u.id = s.user_id AND u.epoch = s.epoch
+            WHERE s.user_id = $1 AND s.ended_at IS NULL AND s.expires_at > $2
+              AND u.disabled_at IS NULL AND u.deleted_at IS NULL
+            ORDER BY s.id DESC LIMIT $3";
+        let rows = self.all(sql, &[user.into(), now.into(), i64::from(limit).into()], listed).await?;
+        Ok(rows.into_iter().map(|row| row.at(now)).collect())
     }
 
     pub(super) async fn sign_ins_due(&mut self, now: Timestamp, batch: u32) -> Result<Vec<SignInId>> {

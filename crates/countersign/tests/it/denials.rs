@@ -9,8 +9,8 @@ use crate::app::{Answer, App, PASSWORD};
 use crate::documented::operations;
 
 /// What the operation answers to somebody who may not, by its id. Operations that anybody may use are denied their
-/// one misuse: another method.
-async fn denied(app: &App, operation: &str) -> (Answer, u16, &'static str) {
+/// one misuse: another method. `own` is a good access token, for denials that it doesn't prevent.
+async fn denied(app: &App, operation: &str, own: &str) -> (Answer, u16, &'static str) {
     let wrong = json!({"username": "ada", "password": "wrong horse battery"});
     let forged = format!("refresh_token={}", "A".repeat(82));
     let evil = ("origin", "https://evil.example");
@@ -36,6 +36,8 @@ async fn denied(app: &App, operation: &str) -> (Answer, u16, &'static str) {
             let body = json!({"current_password": PASSWORD});
             (app.call(Method::DELETE, "/me").json(&body), 401, "access_token_missing")
         }
+        "list_sessions" => (app.get("/sessions"), 401, "access_token_missing"),
+        "end_session" => (app.call(Method::DELETE, "/sessions/1").bearer(own), 404, "not_found"),
         "show_liveness" => (app.call(Method::POST, "/health/live"), 405, "method_not_allowed"),
         "show_readiness" => (app.call(Method::POST, "/health/ready"), 405, "method_not_allowed"),
         "show_metrics" => (app.get("/metrics").header("x-forwarded-for", "203.0.113.9"), 404, "not_found"),
@@ -64,7 +66,7 @@ async fn every_operation_denies_what_it_has_to() {
     let mut described = BTreeSet::new();
     for (_, _, operation) in operations() {
         let id = operation["operationId"].as_str().unwrap();
-        let (answer, status, code) = denied(&app, id).await;
+        let (answer, status, code) = denied(&app, id, &session.access_token).await;
         assert_eq!((answer.status, answer.code()), (status, code), "{id}: {answer:?}");
         described.insert(id.to_owned());
     }

@@ -28,7 +28,7 @@ pub fn operations() -> Vec<(String, &'static str, &'static Value)> {
 /// Panics where the description does not promise this answer.
 pub fn check(method: &Method, path: &str, answer: &Answer) {
     let path = path.split(['?', '#']).next().unwrap_or(path);
-    let of_path: Vec<_> = operations().into_iter().filter(|(_, known, _)| *known == path).collect();
+    let of_path: Vec<_> = operations().into_iter().filter(|(_, known, _)| is_of(known, path)).collect();
     let asked = if method == Method::HEAD { "GET" } else { method.as_str() };
     let Some((_, _, operation)) = of_path.iter().find(|(known, _, _)| known == asked) else {
         let status = if of_path.is_empty() { 404 } else { 405 };
@@ -49,6 +49,14 @@ pub fn check(method: &Method, path: &str, answer: &Answer) {
     if method != Method::HEAD && media_type.ends_with("json") && content["schema"].is_object() {
         fits(&content["schema"], &answer.body, &format!("{method} {path} {}", answer.status));
     }
+}
+
+/// Whether the path is one of those that the description calls `/…/{name}`.
+fn is_of(known: &str, path: &str) -> bool {
+    let (known, path): (Vec<&str>, Vec<&str>) = (known.split('/').collect(), path.split('/').collect());
+    let fits =
+        |(known, asked): (&&str, &&str)| known == asked || (known.starts_with('{') && !asked.is_empty());
+    known.len() == path.len() && known.iter().zip(&path).all(fits)
 }
 
 /// What the reference points to.

@@ -18,6 +18,7 @@ mod story;
 
 mod first_principles;
 mod denials;
+mod sessions;
 mod openapi;
 mod docs_page;
 mod embedding;

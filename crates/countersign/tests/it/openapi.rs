@@ -104,6 +104,8 @@ fn every_path_of_the_contract_is_described() {
         "POST /refresh",
         "DELETE /refresh",
         "DELETE /refresh/all",
+        "GET /sessions",
+        "DELETE /sessions/{id}",
         "GET /health/live",
         "GET /health/ready",
         "GET /metrics",

@@ -3,6 +3,7 @@
 use countersign::sign_in::{SignIn, State};
 use countersign::time::Timestamp;
 use countersign::user::Account;
+use countersign::user_agent::readable;
 use serde_json::{Value, json};
 
 use crate::exit::Outcome;
@@ -80,8 +81,8 @@ pub(super) fn sign_ins(sign_ins: &[SignIn], as_json: bool) -> Outcome {
         vec!["ID                   STATE                  LAST USED AT              FROM".to_owned()];
     lines.extend(sign_ins.iter().map(|sign_in| {
         let (state, _) = words(sign_in);
-        let from = [&sign_in.address, &sign_in.user_agent]
-            .map(|text| text.as_deref().map(harmless).unwrap_or_default());
+        let address = sign_in.address.as_deref().map(harmless).unwrap_or_default();
+        let from = [address, sign_in.user_agent.as_deref().map(readable).unwrap_or_default()];
         let used = sign_in.last_used_at.to_rfc3339();
         format!("{:<20} {state:<22} {used:<25} {}", sign_in.id.to_string(), from.join(" "))
             .trim_end()
@@ -132,7 +133,8 @@ fn sign_in_json(sign_in: &SignIn) -> Value {
         "last_used_at": sign_in.last_used_at.to_rfc3339(),
         "expires_at": sign_in.expires_at.to_rfc3339(),
         "ended_at": ended_at.map(Timestamp::to_rfc3339),
-        "user_agent": sign_in.user_agent,
+        "user_agent": sign_in.user_agent.as_deref().map(readable),
+        "user_agent_sent": sign_in.user_agent.as_deref().map(harmless),
         "address": sign_in.address,
         "transport": sign_in.transport.word(),
     })
