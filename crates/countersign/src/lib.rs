@@ -34,6 +34,7 @@ mod revoke;
 // Part IV, extensions: they use Parts I to III and never one another
 pub mod profile;
 pub mod sessions;
+mod forward_auth;
 pub mod operator;
 mod health;
 mod api_docs;

@@ -10,7 +10,9 @@ use utoipa_axum::routes;
 
 use crate::service::Countersign;
 use crate::web::envelope::{Envelope, EnvelopeLayer, EnvelopeSettings};
-use crate::{access, api_docs, authenticate, health, profile, refresh, revoke, scrape, sessions, user, web};
+use crate::{
+    access, api_docs, authenticate, forward_auth, health, profile, refresh, revoke, scrape, sessions, user, web,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -36,6 +38,7 @@ fn routes() -> OpenApiRouter<Countersign> {
         .routes(routes!(profile::http::show_me, profile::http::change_me, profile::http::delete_me))
         .routes(routes!(sessions::http::list_sessions))
         .routes(routes!(sessions::http::end_session))
+        .routes(routes!(forward_auth::http::verify))
         .routes(routes!(health::show_liveness))
         .routes(routes!(health::show_readiness))
         .routes(routes!(scrape::show_metrics))

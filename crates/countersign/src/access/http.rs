@@ -3,9 +3,9 @@
 use axum::extract::{FromRef, FromRequestParts};
 use axum::response::{IntoResponse, Response};
 use countersign_token::{JwkSet, Refusal, from_authorization};
-use http::StatusCode;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 
 use super::{CurrentUser, refused, resolve};
 use crate::service::Countersign;
@@ -20,14 +20,28 @@ where
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let mut values = parts.headers.get_all(AUTHORIZATION).iter();
-        let (value, another) = (values.next(), values.next());
-        if another.is_some() {
-            return Err(two_headers().into_response());
-        }
-        let token = value.ok_or(Refusal::Missing).and_then(from_authorization);
-        let token = token.map_err(|refusal| refused(refusal).into_response())?;
+        let token = token_in(&parts.headers).map_err(|why| match why {
+            NoToken::Refused(refusal) => refused(refusal).into_response(),
+            NoToken::Several => two_headers().into_response(),
+        })?;
         resolve(&Countersign::from_ref(state), token).await.map_err(IntoResponse::into_response)
+    }
+}
+
+/// Why a request has no access token that could be judged.
+pub(crate) enum NoToken {
+    Refused(Refusal),
+    /// Two `Authorization` headers.
+    Several,
+}
+
+/// The access token in the one `Authorization` header.
+pub(crate) fn token_in(headers: &HeaderMap) -> Result<&str, NoToken> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (_, Some(_)) => Err(NoToken::Several),
+        (None, None) => Err(NoToken::Refused(Refusal::Missing)),
+        (Some(value), None) => from_authorization(value).map_err(NoToken::Refused),
     }
 }
 

@@ -8,6 +8,9 @@ use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 
 const PROBLEM: &str = "application/problem+json";
 
+/// The operation that answers proxies, which understand no other refusal than 401.
+const REFUSES_BY_401_ALONE: &str = "verify";
+
 /// Writes into every operation what none repeats by itself: refusals are problem documents, a body may be refused for
 /// its form, and whatever reads an access token refuses two.
 pub(crate) fn describe_refusals(description: &mut OpenApi) {
@@ -29,7 +32,7 @@ fn complete(operation: &mut Operation) {
         add("408", "The body came too slowly");
         add("413", "The body is larger than 65,536 bytes");
         add("415", "The body is not application/json");
-    } else if reads_token {
+    } else if reads_token && operation.operation_id.as_deref() != Some(REFUSES_BY_401_ALONE) {
         add("400", "Two Authorization headers");
     }
     for (status, response) in &mut operation.responses.responses {

@@ -38,6 +38,7 @@ async fn denied(app: &App, operation: &str, own: &str) -> (Answer, u16, &'static
         }
         "list_sessions" => (app.get("/sessions"), 401, "access_token_missing"),
         "end_session" => (app.call(Method::DELETE, "/sessions/1").bearer(own), 404, "not_found"),
+        "verify" => (app.get("/verify").bearer(own).bearer(own), 401, "access_token_invalid"),
         "show_liveness" => (app.call(Method::POST, "/health/live"), 405, "method_not_allowed"),
         "show_readiness" => (app.call(Method::POST, "/health/ready"), 405, "method_not_allowed"),
         "show_metrics" => (app.get("/metrics").header("x-forwarded-for", "203.0.113.9"), 404, "not_found"),

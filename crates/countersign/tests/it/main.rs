@@ -19,6 +19,7 @@ mod story;
 mod first_principles;
 mod denials;
 mod sessions;
+mod forward_auth;
 mod openapi;
 mod docs_page;
 mod embedding;

@@ -106,6 +106,7 @@ fn every_path_of_the_contract_is_described() {
         "DELETE /refresh/all",
         "GET /sessions",
         "DELETE /sessions/{id}",
+        "GET /verify",
         "GET /health/live",
         "GET /health/ready",
         "GET /metrics",
