@@ -27,12 +27,31 @@ where
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        let service = Countersign::from_ref(state);
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-        let address = service.client_address(&parts.headers, peer);
+        let address = address(parts, &Countersign::from_ref(state));
         let user_agent = parts.headers.get(USER_AGENT).map(|value| plain(value.as_bytes()));
         Ok(Self { address, user_agent })
     }
+}
+
+/// The address alone, for whoever needs no more.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Address(pub(crate) Option<IpAddr>);
+
+impl<S> FromRequestParts<S> for Address
+where
+    S: Send + Sync,
+    Countersign: FromRef<S>,
+{
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        Ok(Self(address(parts, &Countersign::from_ref(state))))
+    }
+}
+
+fn address(parts: &Parts, service: &Countersign) -> Option<IpAddr> {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    service.client_address(&parts.headers, peer)
 }
 
 /// Printable, of bounded length, and without NUL, which no database takes in text.

@@ -13,9 +13,12 @@ const RANDOM_BITS: u32 = 21;
 /// Milliseconds in the upper 42 bits, random bits below: inserts stay at the right edge of the B-tree.
 /// Two ids of one millisecond collide once in two million times; whoever inserts has to try again then.
 fn fresh(now: Timestamp) -> i64 {
-    let millis = now.as_millis().saturating_sub(EPOCH_MILLIS).clamp(0, (1 << 42) - 1);
     let random = i64::from(u32::from_le_bytes(random_bytes()) >> (u32::BITS - RANDOM_BITS));
-    ((millis << RANDOM_BITS) | random).max(1)
+    ((millis_since_epoch(now) << RANDOM_BITS) | random).max(1)
+}
+
+fn millis_since_epoch(at: Timestamp) -> i64 {
+    at.as_millis().saturating_sub(EPOCH_MILLIS).clamp(0, (1 << 42) - 1)
 }
 
 macro_rules! identifier {
@@ -69,6 +72,19 @@ identifier! {
     SignInId
 }
 
+identifier! {
+    /// One event of the audit trail.
+    AuditId
+}
+
+impl AuditId {
+    /// The greatest that an event before this instant can have: what happened at it or later is greater.
+    #[must_use]
+    pub fn last_before(at: Timestamp) -> Self {
+        Self((millis_since_epoch(at) << RANDOM_BITS).saturating_sub(1))
+    }
+}
+
 /// The text is not the canonical form of an identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAnIdentifier;
@@ -89,6 +105,14 @@ mod tests {
         let later = UserId::fresh(Timestamp::from_millis(1_795_512_600_001));
         assert!(earlier < later);
         assert!(earlier.as_i64() > 0);
+    }
+
+    #[test]
+    fn an_event_comes_after_those_before_its_instant_and_before_those_of_the_next() {
+        let at = Timestamp::from_millis(1_795_512_600_000);
+        let next = Timestamp::from_millis(1_795_512_600_001);
+        let event = AuditId::fresh(at);
+        assert!(AuditId::last_before(at) < event && event <= AuditId::last_before(next));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::metrics::Table;
 use crate::service::Countersign;
-use crate::{sign_in, user};
+use crate::{sign_in, trail, user};
 
 /// Few enough that a refresh waits for a batch no longer than for a handful of its like.
 const BATCH: u32 = 200;
@@ -20,13 +20,15 @@ pub struct Swept {
     pub sign_ins: u64,
     /// Deleted accounts whose retention is over.
     pub users: u64,
+    /// Audit events whose retention is over.
+    pub audit_events: u64,
 }
 
 impl Swept {
     /// How many rows in all.
     #[must_use]
     pub fn rows(&self) -> u64 {
-        self.sign_ins.saturating_add(self.users)
+        self.sign_ins.saturating_add(self.users).saturating_add(self.audit_events)
     }
 }
 
@@ -51,6 +53,14 @@ pub async fn sweep(service: &Countersign, mut progress: impl FnMut(Swept)) -> Re
         service.meters().swept.add(Table::Users, removed);
         progress(swept);
         if removed < u64::from(BATCH) {
+            break;
+        }
+    }
+    loop {
+        let removed = trail::sweep(service, BATCH).await?;
+        swept.audit_events = swept.audit_events.saturating_add(removed);
+        progress(swept);
+        if removed < u64::from(BATCH) {
             return Ok(swept);
         }
     }
@@ -73,7 +83,8 @@ pub async fn run(service: &Countersign) {
         tokio::time::sleep(jittered(interval)).await;
         match sweep(service, |_| {}).await {
             Ok(swept) if swept.rows() > 0 => {
-                tracing::info!(sign_ins = swept.sign_ins, users = swept.users, "cleaned up");
+                let Swept { sign_ins, users, audit_events } = swept;
+                tracing::info!(sign_ins, users, audit_events, "cleaned up");
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(?error, "clean-up gave up until the next time"),

@@ -11,7 +11,8 @@ use utoipa_axum::routes;
 use crate::service::Countersign;
 use crate::web::envelope::{Envelope, EnvelopeLayer, EnvelopeSettings};
 use crate::{
-    access, api_docs, authenticate, forward_auth, health, profile, refresh, revoke, scrape, sessions, user, web,
+    access, api_docs, authenticate, forward_auth, health, profile, refresh, revoke, scrape, sessions, user,
+    web,
 };
 
 #[derive(OpenApi)]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use countersign_token::{HmacKey, Signer, Verifier};
 use http::HeaderMap;
 
+use crate::audit::{About, Entry, Event, Filed, Queue};
 use crate::hashing::{HashLanes, LaneConfig};
 use crate::keys::{self, RefreshKey};
 use crate::metrics::Meters;
@@ -28,6 +29,7 @@ struct Parts {
     clock: Clock,
     meters: Meters,
     store: Store,
+    audit: Queue,
     lanes: HashLanes,
     rules: Rules,
     signer: Signer,
@@ -98,6 +100,7 @@ impl Countersign {
             origins: OriginPolicy::new(&own_origin, &foreign_origins),
             foreign_origins,
             proxies: proxies(&settings)?,
+            audit: Queue::new(store.clone(), clock.clone()),
             settings,
             clock,
             meters,
@@ -109,6 +112,7 @@ impl Countersign {
     /// Answers what is queued, ends the threads and closes the database. Requests that come later are refused.
     pub async fn shut_down(&self) {
         self.0.lanes.shut_down();
+        self.0.audit.close().await;
         self.0.store.close();
     }
 
@@ -149,6 +153,32 @@ impl Countersign {
 
     pub(crate) fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    /// An event that happens now, for the transaction that brings it about: [`crate::store::Tx::file`] takes it.
+    pub(crate) fn entry(&self, event: Event, about: About) -> Entry {
+        Entry::new(event, about, self.now())
+    }
+
+    /// Tells of what a transaction has filed, once it has come to its end.
+    pub(crate) fn tell(&self, filed: impl IntoIterator<Item = Filed>) {
+        filed.into_iter().for_each(Filed::tell);
+    }
+
+    /// Tells of an event that changes nothing, such as a refusal. It waits for nobody and can't fail.
+    pub(crate) fn record(&self, event: Event, about: About) {
+        self.0.audit.record(self.entry(event, about));
+    }
+
+    /// Writes what [`Countersign::record`] took in and has not written yet.
+    #[cfg(test)]
+    pub(crate) async fn flush_audit(&self) {
+        self.0.audit.flush().await;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn audit(&self) -> &Queue {
+        &self.0.audit
     }
 
     /// The rules that new passwords are judged by.

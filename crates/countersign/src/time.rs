@@ -54,6 +54,12 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// Reads an instant in RFC 3339, with any offset; what is finer than a millisecond is cut off.
+    #[must_use]
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|instant| Self(instant.as_millisecond()))
+    }
+
     /// The instant in RFC 3339, UTC, with milliseconds: `2026-11-24T09:30:00.125Z`.
     #[must_use]
     pub fn to_rfc3339(self) -> String {
@@ -148,6 +154,21 @@ mod tests {
     fn an_instant_reads_as_rfc_3339_in_utc() {
         assert_eq!(Timestamp::from_millis(0).to_rfc3339(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp::from_millis(1_795_512_600_125).to_rfc3339(), "2026-11-24T09:30:00.125Z");
+    }
+
+    #[test]
+    fn rfc_3339_reads_as_an_instant() {
+        for text in ["2026-11-24T09:30:00.125Z", "2026-11-24T10:30:00.1259+01:00", "2026-11-24 09:30:00.125z"]
+        {
+            assert_eq!(
+                Timestamp::from_rfc3339(text),
+                Some(Timestamp::from_millis(1_795_512_600_125)),
+                "{text}"
+            );
+        }
+        for text in ["", "yesterday", "2026-11-24", "2026-11-24T09:30:00", "2026-13-24T09:30:00Z"] {
+            assert_eq!(Timestamp::from_rfc3339(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `countersign cleanup`: remove now what is over, as the running service does from time to time.
 
 use clap::{ArgMatches, Command};
-use countersign::jobs;
+use countersign::jobs::{self, Swept};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde_json::json;
 
@@ -30,9 +30,11 @@ pub(super) fn run(arguments: &ArgMatches) -> Outcome {
         progress.finish_and_clear();
         let swept = swept?;
         Ok(output::say(&if as_json {
-            json!({"sign_ins": swept.sign_ins, "users": swept.users}).to_string()
+            let Swept { sign_ins, users, audit_events } = swept;
+            json!({"sign_ins": sign_ins, "users": users, "audit_events": audit_events}).to_string()
         } else {
-            format!("Removed {} sign-ins and {} deleted accounts.", swept.sign_ins, swept.users)
+            let Swept { sign_ins, users, audit_events } = swept;
+            format!("Removed {sign_ins} sign-ins, {users} deleted accounts and {audit_events} audit events.")
         })?)
     })
 }

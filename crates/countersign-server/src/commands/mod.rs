@@ -1,9 +1,11 @@
 //! The commands, one file each: what it is called and what it does.
 
+mod audit;
 mod cleanup;
 mod completions;
 mod config;
 mod desk;
+mod explain;
 mod migrate;
 mod openapi;
 mod password;
@@ -11,16 +13,22 @@ mod serve;
 mod user;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use countersign::Countersign;
+use countersign::names::Username;
+use countersign::user::{self as accounts, Account};
 
-use crate::exit::Outcome;
+use crate::exit::{Failure, Outcome};
+use crate::output::harmless;
 
 /// Every command, in the order of `--help`.
-pub(crate) fn all() -> [Command; 7] {
+pub(crate) fn all() -> [Command; 9] {
     [
         serve::command(),
         migrate::command(),
         cleanup::command(),
         user::command(),
+        audit::command(),
+        explain::command(),
         openapi::command(),
         config::command(),
         completions::command(),
@@ -34,6 +42,8 @@ pub(crate) fn run(arguments: &ArgMatches) -> Outcome {
         Some(("migrate", arguments)) => migrate::run(arguments),
         Some(("cleanup", arguments)) => cleanup::run(arguments),
         Some(("user", arguments)) => user::run(arguments),
+        Some(("audit", arguments)) => audit::run(arguments),
+        Some(("explain", arguments)) => explain::run(arguments),
         Some(("openapi", _)) => openapi::run(),
         Some(("config", arguments)) => config::run(arguments),
         Some(("completions", arguments)) => completions::run(arguments),
@@ -50,4 +60,12 @@ fn switch(name: &'static str, help: &'static str) -> Arg {
 /// The switch of every command that prints data.
 fn json() -> Arg {
     switch("json", "Print JSON instead of lines for people")
+}
+
+/// The account of this name.
+async fn account(service: &Countersign, name: &str) -> Result<Account, Failure> {
+    let nobody = || Failure::NotFound(format!("there is no account of the name {}", harmless(name)));
+    // What can't be a name is nobody's name.
+    let username = Username::parse(name).map_err(|_| nobody())?;
+    accounts::find_by_name(service, &username).await.map_err(desk::failure)?.ok_or_else(nobody)
 }

@@ -11,6 +11,8 @@ fn every_command_explains_itself() {
         "migrate",
         "cleanup",
         "user",
+        "audit",
+        "explain",
         "openapi",
         "config",
         "completions",
@@ -78,13 +80,18 @@ fn migrate_makes_the_database_and_may_be_repeated() {
 fn cleanup_says_what_it_removed() {
     let operator = Operator::new();
     operator.run(&["migrate"]);
-    assert_eq!(operator.run(&["cleanup", "--json"]).json(), serde_json::json!({"sign_ins": 0, "users": 0}));
+    assert_eq!(
+        operator.run(&["cleanup", "--json"]).json(),
+        serde_json::json!({"sign_ins": 0, "users": 0, "audit_events": 0})
+    );
 }
 
 #[test]
 fn a_command_in_the_wrong_folder_says_so_and_leaves_nothing_behind() {
     let operator = Operator::new();
-    for arguments in [&["cleanup"][..], &["user", "list"], &["user", "delete", "ada"]] {
+    for arguments in
+        [&["cleanup"][..], &["user", "list"], &["user", "delete", "ada"], &["audit"], &["explain", "ada"]]
+    {
         let refused = operator.run(arguments);
         assert_eq!(refused.code, 1, "{refused:?}");
         assert!(refused.err.contains("there is no database at sqlite://countersign-data/"), "{refused:?}");

@@ -7,6 +7,7 @@
     reason = "the actors of tests: a panic is how they fail"
 )]
 
+mod audit;
 mod commands;
 mod limits;
 mod program;

@@ -4,9 +4,11 @@ pub(crate) mod http;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
+
 use zeroize::Zeroizing;
 
-use crate::audit::{self, About, Event};
+use crate::audit::{About, Entry, Event, Filed};
 use crate::error::{Error, Internal, Result};
 use crate::hashing::Verdict;
 use crate::id::{SignInId, UserId};
@@ -16,8 +18,10 @@ use crate::password::Password;
 use crate::secret::SecretString;
 use crate::service::Countersign;
 use crate::sign_in::{self, Admission, Client, EndReason, NewSignIn, Proof, RefreshToken};
+use crate::store::Tx;
 use crate::time::Timestamp;
 use crate::user::{self, Credential};
+use crate::user_agent::readable;
 
 /// The second draw of a sign-in's id practically never happens.
 const ID_ATTEMPTS: usize = 3;
@@ -63,25 +67,34 @@ async fn trade(service: &Countersign, attempt: Attempt) -> Result<Tokens> {
     let address = client.address;
     let credential = find(service, &username).await?;
     let password = Password::for_sign_in(password);
-    let stored = credential.as_ref().and_then(|credential| credential.password_hash.clone());
+    let living = credential.as_ref().filter(|credential| credential.is_alive);
+    let stored = living.and_then(|credential| credential.password_hash.clone());
     let verdict = service.lanes().verify(password.clone(), stored, address).await?;
-    let (Some(credential), Some(password), Verdict::Right { upgrade }) = (credential, password, verdict)
-    else {
-        audit::record(Event::SignInFailed, About { address, ..About::default() });
+    let (Some(living), Some(password), Verdict::Right { upgrade }) = (living, password, verdict) else {
+        service.record(Event::SignInFailed, refused(credential.as_ref(), address));
         return Err(Error::InvalidCredentials);
     };
-    let rehash = if upgrade { rehash(service, &credential, password, &client).await } else { None };
-    let proof = Proof { user: credential.user, epoch: credential.epoch };
-    let tokens = open(service, proof, client, replaced, rehash).await?;
-    audit::record(Event::SignIn, About { user: Some(credential.user), address, ..About::default() });
-    Ok(tokens)
+    let rehash = if upgrade { rehash(service, living, password, &client).await } else { None };
+    let proof = Proof { user: living.user, epoch: living.epoch };
+    open(service, proof, client, replaced, rehash).await
 }
 
-/// The credential that the password is checked against; `None` for all that has to look like a wrong password.
+/// What the password is checked against, as far as a living account has it.
 async fn find(service: &Countersign, username: &str) -> Result<Option<Credential>> {
     let Ok(username) = Username::parse(username) else { return Ok(None) };
-    let credential = user::credential_by_name(service, &username).await?;
-    Ok(credential.filter(|credential| credential.is_alive))
+    user::credential_by_name(service, &username).await
+}
+
+/// Why nobody was let in: for the audit, and for nobody else. An unknown name is not kept: people type their password
+/// there by mistake (SEC-108).
+fn refused(credential: Option<&Credential>, address: Option<IpAddr>) -> About {
+    let about = About { user: credential.map(|credential| credential.user), address, ..About::default() };
+    about.because(match credential {
+        None => "unknown_name",
+        Some(credential) if !credential.is_alive => "account_closed",
+        Some(credential) if credential.password_hash.is_none() => "no_password",
+        Some(_) => "wrong_password",
+    })
 }
 
 /// An old hash, and its successor of today's strength.
@@ -108,6 +121,7 @@ struct Opening {
     new: NewSignIn,
     rehash: Option<Rehash>,
     replaced: Vec<SignInId>,
+    entry: Entry,
 }
 
 async fn open(
@@ -117,31 +131,52 @@ async fn open(
     replaced: Vec<SignInId>,
     rehash: Option<Rehash>,
 ) -> Result<Tokens> {
+    let from = client.address;
+    let about = About { address: from, ..proof.user.into() };
+    let about = match &client.user_agent {
+        Some(user_agent) => about.saying(&readable(user_agent)),
+        None => about,
+    };
     for _ in 0..ID_ATTEMPTS {
         let new = NewSignIn::draw(service, proof, client.clone())?;
         let (token, expires_at) = (new.token.clone(), new.expires_at);
-        let opening = Opening { new, rehash: rehash.clone(), replaced: replaced.clone() };
-        let admission = service.store().write(opening, |tx, opening| {
-            Box::pin(async move {
-                let admission = sign_in::open(tx, &opening.new).await?;
-                if admission == Admission::Opened {
-                    for replaced in &opening.replaced {
-                        tx.end_sign_in(*replaced, EndReason::Replaced, opening.new.now).await?;
-                    }
-                    if let Some(rehash) = &opening.rehash {
-                        tx.upgrade_password_hash(rehash.user, &rehash.old, &rehash.new).await?;
-                    }
-                }
-                Ok(admission)
-            })
-        });
-        match admission.await? {
+        let about = About { sign_in: Some(token.sign_in), ..about.clone() };
+        let entry = service.entry(Event::SignIn, about);
+        let opening = Opening { new, rehash: rehash.clone(), replaced: replaced.clone(), entry };
+        let opened = service.store().write(opening, |tx, opening| Box::pin(enter(tx, opening)));
+        let (admission, filed) = opened.await?;
+        service.tell(filed);
+        match admission {
             Admission::Opened => return issue(service, proof.user, &token, expires_at),
-            Admission::ProofIsVoid => return Err(Error::InvalidCredentials),
+            Admission::ProofIsVoid => {
+                let about = About { address: from, ..proof.user.into() };
+                service.record(Event::SignInFailed, about.because("account_changed_meanwhile"));
+                return Err(Error::InvalidCredentials);
+            }
             Admission::IdTaken => {}
         }
     }
     Err(Error::Fault(Internal::new("every fresh sign-in id was taken")))
+}
+
+/// The transaction of a sign-in: through the gate, then whatever it replaces ends.
+async fn enter(tx: &mut Tx<'_>, opening: &Opening) -> Result<(Admission, Vec<Filed>)> {
+    let Opening { new, rehash, replaced, entry } = opening;
+    let admission = sign_in::open(tx, new).await?;
+    if admission != Admission::Opened {
+        return Ok((admission, Vec::new()));
+    }
+    let mut filed = vec![tx.file(entry).await?];
+    for id in replaced {
+        if let Some(user) = tx.end_sign_in(*id, EndReason::Replaced, new.now).await? {
+            let ended = EndReason::Replaced.entry_for_one(*id, new.client.address, new.now);
+            filed.push(tx.file(&ended.of(user)).await?);
+        }
+    }
+    if let Some(rehash) = rehash {
+        tx.upgrade_password_hash(rehash.user, &rehash.old, &rehash.new).await?;
+    }
+    Ok((admission, filed))
 }
 
 /// Makes the pair that a client gets: an access token for this sign-in beside its current refresh token.

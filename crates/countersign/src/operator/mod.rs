@@ -3,14 +3,14 @@
 #[cfg(test)]
 mod tests;
 
-use crate::audit::{self, Event};
+use crate::audit::{About, Entry, Event, Filed};
 use crate::error::{Error, FieldErrors, Result};
 use crate::id::UserId;
 use crate::password::Password;
 use crate::secret::SecretString;
 use crate::service::Countersign;
 use crate::sign_in::EndReason;
-use crate::user::User;
+use crate::user::{self, User};
 
 /// Gives a living account a new password. Every sign-in of it ends.
 ///
@@ -24,19 +24,17 @@ pub async fn set_password(service: &Countersign, user: &User, password: SecretSt
         Error::Invalid(errors)
     })?;
     let hash = service.lanes().hash(password, None).await?;
-    let input = (user.id, hash, service.now());
-    let changed = service.store().write(input, |tx, (id, hash, now)| {
+    let input = (user.id, hash, service.now(), service.entry(Event::PasswordChanged, by_operator(user.id)));
+    let changed = service.store().write(input, |tx, (id, hash, now, entry)| {
         Box::pin(async move {
-            let changed = tx.set_password_hash(*id, None, hash).await?;
-            if changed {
-                tx.end_all_sign_ins(*id, EndReason::PasswordChanged, *now, None).await?;
+            if !tx.set_password_hash(*id, None, hash).await? {
+                return Ok(None);
             }
-            Ok(changed)
+            tx.end_all_sign_ins(*id, EndReason::PasswordChanged, *now, None).await?;
+            tx.file(entry).await.map(Some)
         })
     });
-    found(changed.await?)?;
-    audit::record(Event::PasswordChanged, user.id.into());
-    Ok(())
+    told(service, changed.await?)
 }
 
 /// Closes an account until it is enabled again: nobody signs in, and every sign-in ends.
@@ -44,18 +42,17 @@ pub async fn set_password(service: &Countersign, user: &User, password: SecretSt
 /// # Errors
 /// [`Error::NotFound`], [`Error::Unavailable`].
 pub async fn disable(service: &Countersign, id: UserId) -> Result<()> {
-    let disabled = service.store().write((id, service.now()), |tx, (id, now)| {
+    let input = (id, service.now(), service.entry(Event::UserDisabled, by_operator(id)));
+    let disabled = service.store().write(input, |tx, (id, now, entry)| {
         Box::pin(async move {
-            let disabled = tx.set_disabled_at(*id, Some(*now)).await?;
-            if disabled {
-                tx.end_all_sign_ins(*id, EndReason::UserDisabled, *now, None).await?;
+            if !tx.set_disabled_at(*id, Some(*now)).await? {
+                return Ok(None);
             }
-            Ok(disabled)
+            tx.end_all_sign_ins(*id, EndReason::UserDisabled, *now, None).await?;
+            tx.file(entry).await.map(Some)
         })
     });
-    found(disabled.await?)?;
-    audit::record(Event::UserDisabled, id.into());
-    Ok(())
+    told(service, disabled.await?)
 }
 
 /// Opens a disabled account again. The sign-ins that were ended stay ended.
@@ -63,11 +60,14 @@ pub async fn disable(service: &Countersign, id: UserId) -> Result<()> {
 /// # Errors
 /// [`Error::NotFound`], [`Error::Unavailable`].
 pub async fn enable(service: &Countersign, id: UserId) -> Result<()> {
-    let enabled =
-        service.store().write(id, |tx, id| Box::pin(async move { tx.set_disabled_at(*id, None).await }));
-    found(enabled.await?)?;
-    audit::record(Event::UserEnabled, id.into());
-    Ok(())
+    let input = (id, service.entry(Event::UserEnabled, by_operator(id)));
+    let enabled = service.store().write(input, |tx, (id, entry)| {
+        Box::pin(async move {
+            let enabled = tx.set_disabled_at(*id, None).await?;
+            if enabled { tx.file(entry).await.map(Some) } else { Ok(None) }
+        })
+    });
+    told(service, enabled.await?)
 }
 
 /// Deletes an account as its owner can: softly, and its name stays reserved until the purge.
@@ -75,20 +75,61 @@ pub async fn enable(service: &Countersign, id: UserId) -> Result<()> {
 /// # Errors
 /// [`Error::NotFound`] also where it is deleted already; [`Error::Unavailable`].
 pub async fn delete(service: &Countersign, id: UserId) -> Result<()> {
-    let deleted = service.store().write((id, service.now()), |tx, (id, now)| {
+    let input = (id, service.now(), service.entry(Event::UserDeleted, by_operator(id)));
+    let deleted = service.store().write(input, |tx, (id, now, entry)| {
         Box::pin(async move {
-            let deleted = tx.flag_as_deleted(*id, None, *now).await?;
-            if deleted {
-                tx.end_all_sign_ins(*id, EndReason::UserDeleted, *now, None).await?;
+            if !tx.flag_as_deleted(*id, None, *now).await? {
+                return Ok(None);
             }
-            Ok(deleted)
+            tx.end_all_sign_ins(*id, EndReason::UserDeleted, *now, None).await?;
+            tx.file(entry).await.map(Some)
         })
     });
-    found(deleted.await?)?;
-    audit::record(Event::UserDeleted, id.into());
+    told(service, deleted.await?)
+}
+
+/// How many accounts are dealt with in one transaction: a refresh waits for no more than these.
+const ACCOUNTS_AT_ONCE: u32 = 100;
+
+/// Ends every sign-in of every account. Returns how many accounts that were.
+///
+/// # Errors
+/// [`Error::Unavailable`]: those that were dealt with before stay ended.
+pub async fn revoke_everyone(service: &Countersign) -> Result<u64> {
+    let (mut accounts, mut after) = (0_u64, None);
+    loop {
+        let page = user::list(service, after, ACCOUNTS_AT_ONCE).await?;
+        let Some(last) = page.last() else { return Ok(accounts) };
+        after = Some(last.user.id);
+        let ids: Vec<UserId> = page.iter().map(|account| account.user.id).collect();
+        accounts = accounts.saturating_add(ids.len() as u64);
+        revoke_all_of(service, ids).await?;
+    }
+}
+
+async fn revoke_all_of(service: &Countersign, ids: Vec<UserId>) -> Result<()> {
+    let why = EndReason::Operator;
+    let entries: Vec<Entry> = ids.iter().map(|id| why.entry_for_all(*id, None, service.now())).collect();
+    let revoked = service.store().write((ids, entries, service.now()), |tx, (ids, entries, now)| {
+        Box::pin(async move {
+            let mut filed = Vec::new();
+            for (id, entry) in ids.iter().zip(entries) {
+                tx.end_all_sign_ins(*id, EndReason::Operator, *now, None).await?;
+                filed.push(tx.file(entry).await?);
+            }
+            Ok(filed)
+        })
+    });
+    service.tell(revoked.await?);
     Ok(())
 }
 
-fn found(found: bool) -> Result<()> {
-    if found { Ok(()) } else { Err(Error::NotFound) }
+fn by_operator(id: UserId) -> About {
+    About::from(id).because(EndReason::Operator.word())
+}
+
+/// Nothing was filed where no such account was found.
+fn told(service: &Countersign, filed: Option<Filed>) -> Result<()> {
+    service.tell([filed.ok_or(Error::NotFound)?]);
+    Ok(())
 }

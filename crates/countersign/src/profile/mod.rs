@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::access::CurrentUser;
-use crate::audit::{self, Event};
+use crate::audit::{About, Entry, Event, Filed};
 use crate::error::{AccessRefusal, Error, FieldError, FieldErrors, Result};
 use crate::hashing::Verdict;
 use crate::id::{SignInId, UserId};
@@ -75,7 +75,7 @@ pub async fn change(
     from: Option<IpAddr>,
 ) -> Result<User> {
     let credential = prove(service, who, current_password, from).await?;
-    let has_new_password = change.password.is_some();
+    let entries = entries(service, who, &change, from);
     let hash = match change.password {
         Some(password) => Some(service.lanes().hash(password, from).await?),
         None => None,
@@ -88,18 +88,41 @@ pub async fn change(
         hash,
         keep: who.sign_in.map(|sign_in| sign_in.id),
         now: service.now(),
+        entries,
     };
     let changed = service.store().write(input, |tx, input| Box::pin(apply(tx, input))).await?;
-    let user = match changed {
-        Changed::Yes(user) => user,
-        Changed::NameTaken => return Err(username_taken()),
-        Changed::ProofIsVoid => return Err(overtaken(service, who).await?),
-    };
-    audit::record(
-        if has_new_password { Event::PasswordChanged } else { Event::ProfileChanged },
-        user.id.into(),
-    );
-    Ok(user)
+    match changed {
+        Changed::Yes(user, filed) => {
+            service.tell(filed);
+            Ok(user)
+        }
+        Changed::NameTaken => Err(username_taken()),
+        Changed::ProofIsVoid => Err(overtaken(service, who).await?),
+    }
+}
+
+fn about(who: &CurrentUser, from: Option<IpAddr>) -> About {
+    let sign_in = who.sign_in.map(|sign_in| sign_in.id);
+    About { sign_in, address: from, ..who.user.id.into() }
+}
+
+/// One entry for each word that will differ.
+fn entries(service: &Countersign, who: &CurrentUser, change: &Change, from: Option<IpAddr>) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let mut add = |event, about| entries.push(service.entry(event, about));
+    let old = &*who.user.username;
+    if let Some(new) = change.username.as_ref().map(Username::as_str).filter(|new| *new != old) {
+        add(Event::UsernameChanged, about(who, from).saying(&format!("{old} to {new}")));
+    }
+    let email = change.email.as_ref().map(|email| email.as_ref().map(Email::as_str));
+    if let Some(new) = email.filter(|new| *new != who.user.email.as_deref()) {
+        let done = if new.is_some() { "set" } else { "removed" };
+        add(Event::EmailChanged, about(who, from).because(done));
+    }
+    if change.password.is_some() {
+        add(Event::PasswordChanged, about(who, from));
+    }
+    entries
 }
 
 struct Changing {
@@ -110,10 +133,11 @@ struct Changing {
     hash: Option<String>,
     keep: Option<SignInId>,
     now: Timestamp,
+    entries: Vec<Entry>,
 }
 
 enum Changed {
-    Yes(User),
+    Yes(User, Vec<Filed>),
     NameTaken,
     ProofIsVoid,
 }
@@ -134,8 +158,12 @@ async fn apply(tx: &mut Tx<'_>, input: &Changing) -> Result<Changed> {
         }
         tx.end_all_sign_ins(input.user, EndReason::PasswordChanged, input.now, input.keep).await?;
     }
-    let account = tx.account_by_id(input.user).await?;
-    Ok(account.map_or(Changed::ProofIsVoid, |account| Changed::Yes(account.user)))
+    let Some(account) = tx.account_by_id(input.user).await? else { return Ok(Changed::ProofIsVoid) };
+    let mut filed = Vec::new();
+    for entry in &input.entries {
+        filed.push(tx.file(entry).await?);
+    }
+    Ok(Changed::Yes(account.user, filed))
 }
 
 /// Deletes the account softly: the row is flagged, every sign-in ends, and the name stays reserved until the purge.
@@ -149,20 +177,19 @@ pub async fn delete(
     from: Option<IpAddr>,
 ) -> Result<()> {
     let credential = prove(service, who, current_password, from).await?;
-    let input = (credential.user, credential.epoch, service.now());
-    let deleted = service.store().write(input, |tx, (user, epoch, now)| {
+    let entry = service.entry(Event::UserDeleted, about(who, from));
+    let input = (credential.user, credential.epoch, service.now(), entry);
+    let deleted = service.store().write(input, |tx, (user, epoch, now, entry)| {
         Box::pin(async move {
-            let deleted = tx.flag_as_deleted(*user, Some(*epoch), *now).await?;
-            if deleted {
-                tx.end_all_sign_ins(*user, EndReason::UserDeleted, *now, None).await?;
+            if !tx.flag_as_deleted(*user, Some(*epoch), *now).await? {
+                return Ok(None);
             }
-            Ok(deleted)
+            tx.end_all_sign_ins(*user, EndReason::UserDeleted, *now, None).await?;
+            tx.file(entry).await.map(Some)
         })
     });
-    if !deleted.await? {
-        return Err(overtaken(service, who).await?);
-    }
-    audit::record(Event::UserDeleted, who.user.id.into());
+    let Some(filed) = deleted.await? else { return Err(overtaken(service, who).await?) };
+    service.tell([filed]);
     Ok(())
 }
 
@@ -202,6 +229,9 @@ async fn prove(
     let stored = credential.password_hash.clone();
     match service.lanes().verify(Password::for_sign_in(password), stored, from).await? {
         Verdict::Right { .. } => Ok(credential),
-        Verdict::Wrong => Err(Error::WrongPassword),
+        Verdict::Wrong => {
+            service.record(Event::PasswordCheckFailed, about(who, from));
+            Err(Error::WrongPassword)
+        }
     }
 }

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::retry_key::refusal;
 use super::{RetryKey, exchange};
 use crate::authenticate::http::{TokensBody, hand_out};
+use crate::caller::Address;
 use crate::error::{Error, RefreshRefusal, Result};
 use crate::service::Countersign;
 use crate::sign_in::Transport;
@@ -51,6 +52,7 @@ pub(crate) struct RefreshTokenBody {
 pub(crate) async fn refresh(
     State(service): State<Countersign>,
     headers: HeaderMap,
+    Address(from): Address,
     body: Body,
 ) -> Result<Response, Problem> {
     service.origins().check(&headers)?;
@@ -58,10 +60,11 @@ pub(crate) async fn refresh(
     let cookies = service.refresh_cookie().values(&headers);
     if cookies.is_empty() {
         let token = token_in(&headers, body).await?;
-        let tokens = exchange(&service, token.as_deref().as_slice(), Transport::Body, retry_key).await?;
+        let tokens =
+            exchange(&service, token.as_deref().as_slice(), Transport::Body, retry_key, from).await?;
         return Ok(hand_out(&service, &tokens, Transport::Body)?);
     }
-    let tokens = exchange(&service, &cookies, Transport::Cookie, retry_key).await;
+    let tokens = exchange(&service, &cookies, Transport::Cookie, retry_key, from).await;
     let answer = tokens.and_then(|tokens| hand_out(&service, &tokens, Transport::Cookie));
     Ok(answer.unwrap_or_else(|error| refuse(&service, error)))
 }

@@ -5,9 +5,10 @@ mod retry_key;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::audit::{self, About, Event};
+use crate::audit::{About, Event};
 use crate::authenticate::{Tokens, issue};
 use crate::error::{Error, Internal, RefreshRefusal, Result};
 use crate::metrics::RefreshResult;
@@ -24,9 +25,12 @@ pub(crate) struct Presented {
     pub(crate) token: RefreshToken,
     pub(crate) transport: Transport,
     pub(crate) retry_key: Option<RetryKey>,
+    /// Where it comes from.
+    pub(crate) from: Option<IpAddr>,
 }
 
-/// The whole of it: chooses among the tokens that came along, spends that one, and counts what came of it.
+/// The whole of it: chooses among the tokens that came along, spends that one, and counts what came of it. A visitor
+/// without any is none of the audit's business; one with a made-up token is.
 ///
 /// # Errors
 /// As [`choose`] and [`refresh`].
@@ -35,10 +39,16 @@ pub(crate) async fn exchange(
     texts: &[&str],
     transport: Transport,
     retry_key: Option<RetryKey>,
+    from: Option<IpAddr>,
 ) -> Result<Tokens> {
     let spending = async {
-        let token = choose(service, texts).await?;
-        refresh(service, &Presented { token, transport, retry_key }).await
+        let chosen = choose(service, texts).await.inspect_err(|error| {
+            if let Error::RefreshToken(RefreshRefusal::Invalid) = error {
+                let about = About { address: from, ..About::default() };
+                service.record(Event::RefreshRefused, about.because(why(RefreshRefusal::Invalid)));
+            }
+        });
+        refresh(service, &Presented { token: chosen?, transport, retry_key, from }).await
     };
     spending.await.inspect_err(|refusal| service.meters().refreshes.count(RefreshResult::of(refusal)))
 }
@@ -99,15 +109,26 @@ async fn not_spent(service: &Countersign, presented: &Presented, now: Timestamp)
             service.meters().refreshes.count(RefreshResult::Retry);
             issue(service, user, &successor, expires_at)
         }
-        Standing::Refused(refusal) => Err(Error::RefreshToken(refusal)),
+        Standing::Refused(refusal) => {
+            let about = About { sign_in: Some(id), address: presented.from, ..user.into() };
+            service.record(Event::RefreshRefused, about.because(why(refusal)));
+            Err(Error::RefreshToken(refusal))
+        }
         Standing::Stolen => {
-            let ended_now = sign_in::end(service, id, EndReason::RefreshTokenReused).await?;
-            if ended_now {
-                let about = About { user: Some(user), sign_in: Some(id), ..About::default() };
-                audit::record(Event::RefreshTokenReuseDetected, about);
-            }
+            sign_in::end_from(service, id, EndReason::RefreshTokenReused, presented.from).await?;
             Err(Error::RefreshToken(RefreshRefusal::Reused))
         }
+    }
+}
+
+const fn why(refusal: RefreshRefusal) -> &'static str {
+    match refusal {
+        RefreshRefusal::Missing => "missing",
+        RefreshRefusal::Invalid => "invalid",
+        RefreshRefusal::Spent => "spent",
+        RefreshRefusal::Reused => "reused",
+        RefreshRefusal::Revoked => "revoked",
+        RefreshRefusal::Expired => "expired",
     }
 }
 

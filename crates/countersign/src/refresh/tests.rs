@@ -39,7 +39,7 @@ async fn signed_in_with(adjust: impl FnOnce(Settings) -> Settings) -> (TestServi
 async fn by(service: &Countersign, text: &str, key: Option<&str>, transport: Transport) -> Result<Tokens> {
     let token = choose(service, &[text]).await?;
     let retry_key = key.map(|key| RetryKey::parse(key.as_bytes()).unwrap());
-    refresh(service, &Presented { token, transport, retry_key }).await
+    refresh(service, &Presented { token, transport, retry_key, from: None }).await
 }
 
 async fn spend_keyed(service: &Countersign, text: &str, key: &str) -> Result<String, RefreshRefusal> {

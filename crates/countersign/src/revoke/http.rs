@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::{leave, leave_everywhere};
 use crate::access::CurrentUser;
+use crate::caller::Address;
 use crate::error::Result;
 use crate::refresh::http::{RefreshTokenBody, token_in};
 use crate::service::Countersign;
@@ -29,15 +30,16 @@ use crate::web::schema::ProblemBody;
 pub(crate) async fn sign_out(
     State(service): State<Countersign>,
     headers: HeaderMap,
+    Address(from): Address,
     body: Body,
 ) -> Result<Response, Problem> {
     service.origins().check(&headers)?;
     let cookies = service.refresh_cookie().values(&headers);
     if cookies.is_empty() {
         let token = token_in(&headers, body).await?;
-        leave(&service, token.as_deref().as_slice()).await?;
+        leave(&service, token.as_deref().as_slice(), from).await?;
     } else {
-        leave(&service, &cookies).await?;
+        leave(&service, &cookies, from).await?;
     }
     Ok(signed_out(&service))
 }
@@ -56,10 +58,11 @@ pub(crate) async fn sign_out(
 pub(crate) async fn sign_out_everywhere(
     State(service): State<Countersign>,
     headers: HeaderMap,
+    Address(from): Address,
     who: CurrentUser,
 ) -> Result<Response> {
     service.origins().check(&headers)?;
-    leave_everywhere(&service, &who).await?;
+    leave_everywhere(&service, &who, from).await?;
     Ok(signed_out(&service))
 }
 

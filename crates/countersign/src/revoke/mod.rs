@@ -4,8 +4,9 @@ pub(crate) mod http;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
+
 use crate::access::CurrentUser;
-use crate::audit::{self, About, Event};
 use crate::error::Result;
 use crate::service::Countersign;
 use crate::sign_in::{self, EndReason};
@@ -14,12 +15,9 @@ use crate::sign_in::{self, EndReason};
 ///
 /// # Errors
 /// [`crate::error::Error::Unavailable`]: a sign-out that is not on the disk is none.
-pub(crate) async fn leave(service: &Countersign, texts: &[&str]) -> Result<()> {
+pub(crate) async fn leave(service: &Countersign, texts: &[&str], from: Option<IpAddr>) -> Result<()> {
     for token in sign_in::authentic(service, texts) {
-        if sign_in::end(service, token.sign_in, EndReason::SignedOut).await? {
-            let about = About { sign_in: Some(token.sign_in), ..About::default() };
-            audit::record(Event::SignOut, about);
-        }
+        sign_in::end_from(service, token.sign_in, EndReason::SignedOut, from).await?;
     }
     Ok(())
 }
@@ -28,8 +26,6 @@ pub(crate) async fn leave(service: &Countersign, texts: &[&str]) -> Result<()> {
 ///
 /// # Errors
 /// [`crate::error::Error::Unavailable`].
-pub async fn leave_everywhere(service: &Countersign, who: &CurrentUser) -> Result<()> {
-    sign_in::end_all(service, who.user.id, EndReason::SignedOutEverywhere).await?;
-    audit::record(Event::SignOutEverywhere, who.user.id.into());
-    Ok(())
+pub async fn leave_everywhere(service: &Countersign, who: &CurrentUser, from: Option<IpAddr>) -> Result<()> {
+    sign_in::end_all_from(service, who.user.id, EndReason::SignedOutEverywhere, from).await
 }

@@ -36,9 +36,9 @@ async fn leaving_ends_the_sign_in_of_each_authentic_token_and_ignores_the_rest()
     let (one, two, three) = (begin(&service).await, begin(&service).await, begin(&service).await);
     let who = resolve(&service, &three.access_token).await.unwrap();
     let junk = "x".repeat(one.refresh_token.len());
-    leave(&service, &[&junk, "", &one.refresh_token, &two.refresh_token]).await.unwrap();
+    leave(&service, &[&junk, "", &one.refresh_token, &two.refresh_token], None).await.unwrap();
     assert_eq!(live(&service, &who).await, 1);
-    leave(&service, &[&one.refresh_token]).await.unwrap();
+    leave(&service, &[&one.refresh_token], None).await.unwrap();
     assert_eq!(live(&service, &who).await, 1, "leaving twice is leaving once");
 }
 
@@ -48,7 +48,7 @@ async fn leaving_everywhere_ends_every_sign_in_and_every_access_token() {
     let service = ada().await;
     let (one, two) = (begin(&service).await, begin(&service).await);
     let who = resolve(&service, &one.access_token).await.unwrap();
-    leave_everywhere(&service, &who).await.unwrap();
+    leave_everywhere(&service, &who, None).await.unwrap();
     assert_eq!(live(&service, &who).await, 0);
     for tokens in [one, two] {
         assert!(resolve(&service, &tokens.access_token).await.is_err());

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::{end, list};
 use crate::access::CurrentUser;
+use crate::caller::Address;
 use crate::error::{Error, Result};
 use crate::id::SignInId;
 use crate::service::Countersign;
@@ -96,10 +97,11 @@ pub(crate) async fn list_sessions(State(service): State<Countersign>, who: Curre
 pub(crate) async fn end_session(
     State(service): State<Countersign>,
     who: CurrentUser,
+    Address(from): Address,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response> {
     // What can't be an id is nobody's.
     let id = id.ok().and_then(|Path(id)| id.parse().ok()).ok_or(Error::NotFound)?;
-    end(&service, &who, id).await?;
+    end(&service, &who, id, from).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

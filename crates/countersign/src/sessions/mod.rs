@@ -4,8 +4,9 @@ pub(crate) mod http;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
+
 use crate::access::CurrentUser;
-use crate::audit::{self, About, Event};
 use crate::error::{Error, Result};
 use crate::id::SignInId;
 use crate::service::Countersign;
@@ -30,14 +31,16 @@ pub async fn list(service: &Countersign, who: &CurrentUser) -> Result<Vec<SignIn
 ///
 /// # Errors
 /// [`Error::NotFound`] where no living sign-in of theirs has this id; [`Error::Unavailable`].
-pub async fn end(service: &Countersign, who: &CurrentUser, id: SignInId) -> Result<()> {
-    let ended = service.store().write((id, who.user.id, service.now()), |tx, (id, user, now)| {
-        Box::pin(async move { tx.end_own_sign_in(*id, *user, EndReason::EndedByOwner, *now).await })
+pub async fn end(service: &Countersign, who: &CurrentUser, id: SignInId, from: Option<IpAddr>) -> Result<()> {
+    let (now, why) = (service.now(), EndReason::EndedByOwner);
+    let input = (id, who.user.id, now, why.entry_for_one(id, from, now).of(who.user.id));
+    let ended = service.store().write(input, |tx, (id, user, now, entry)| {
+        Box::pin(async move {
+            let ended = tx.end_own_sign_in(*id, *user, EndReason::EndedByOwner, *now).await?;
+            if ended { tx.file(entry).await.map(Some) } else { Ok(None) }
+        })
     });
-    if !ended.await? {
-        return Err(Error::NotFound);
-    }
-    let about = About { user: Some(who.user.id), sign_in: Some(id), ..About::default() };
-    audit::record(Event::SignOut, about);
+    let filed = ended.await?.ok_or(Error::NotFound)?;
+    service.tell([filed]);
     Ok(())
 }

@@ -60,11 +60,11 @@ async fn a_sign_in_is_ended_by_its_owner_alone_and_once() {
     let (here, _) = begin(&service, "ada").await;
     let (there, tokens) = begin(&service, "ada").await;
     let (eve, _) = begin(&service, "eve").await;
-    assert!(matches!(end(&service, &eve, id(&there)).await, Err(Error::NotFound)));
+    assert!(matches!(end(&service, &eve, id(&there), None).await, Err(Error::NotFound)));
     assert!(resolve(&service, &tokens.access_token).await.is_ok(), "it goes on");
-    end(&service, &here, id(&there)).await.unwrap();
+    end(&service, &here, id(&there), None).await.unwrap();
     assert!(resolve(&service, &tokens.access_token).await.is_err());
-    assert!(matches!(end(&service, &here, id(&there)).await, Err(Error::NotFound)), "it has ended");
+    assert!(matches!(end(&service, &here, id(&there), None).await, Err(Error::NotFound)), "it has ended");
     let all = sign_in::list(&service, here.user.id).await.unwrap();
     let ended = all.iter().find(|sign_in| sign_in.id == id(&there)).unwrap();
     assert_eq!(ended.state, State::Ended { at: service.now(), why: EndReason::EndedByOwner });
@@ -77,7 +77,7 @@ async fn an_expired_sign_in_keeps_its_own_end() {
     let (old, _) = begin(&service, "ada").await;
     service.advance(Duration::from_secs(31 * 86_400));
     let (new, _) = begin(&service, "ada").await;
-    assert!(matches!(end(&service, &new, id(&old)).await, Err(Error::NotFound)));
+    assert!(matches!(end(&service, &new, id(&old), None).await, Err(Error::NotFound)));
     let all = sign_in::list(&service, new.user.id).await.unwrap();
     assert_eq!(all.last().unwrap().state, State::Expired);
 }

@@ -198,6 +198,11 @@ impl Settings {
                 (Duration::ZERO, SESSION_MAX, "at most 3650 days"),
             ),
             (
+                "audit_retention_days",
+                self.audit_retention,
+                (SECOND, SESSION_MAX, "more than nothing and at most 3650 days"),
+            ),
+            (
                 "cleanup_interval_minutes",
                 self.cleanup_interval.unwrap_or(MINUTE),
                 (SECOND, 7 * DAY, "0 for never, and at most 10080 minutes"),

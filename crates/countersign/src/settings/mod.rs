@@ -81,6 +81,8 @@ pub struct Settings {
     pub one_time_token_lifetime: Duration,
     /// How long a deleted account's name stays reserved before the account is purged.
     pub deleted_user_retention: Duration,
+    /// How long the audit trail keeps an event.
+    pub audit_retention: Duration,
     /// How often the clean-up runs in the background; `None`: never.
     pub cleanup_interval: Option<Duration>,
     /// The proxies whose `X-Forwarded-For` is believed.
@@ -247,6 +249,7 @@ impl Default for Settings {
             argon2: Argon2Settings { memory_kib: 19_456, iterations: 2, parallelism: 1 },
             one_time_token_lifetime: 30 * MINUTE,
             deleted_user_retention: 30 * DAY,
+            audit_retention: 90 * DAY,
             cleanup_interval: Some(60 * MINUTE),
             trusted_proxies: Vec::new(),
             cors_allowed_origins: Vec::new(),

@@ -148,6 +148,7 @@ impl Reader<'_> {
         self.read_option("database_url", &mut settings.database, words::database);
         self.read("database_connections", &mut settings.database_connections, words::number);
         self.read("deleted_user_retention_days", &mut settings.deleted_user_retention, in_units_of(DAY));
+        self.read("audit_retention_days", &mut settings.audit_retention, in_units_of(DAY));
         let mut interval = settings.cleanup_interval.unwrap_or_default();
         self.read("cleanup_interval_minutes", &mut interval, in_units_of(MINUTE));
         settings.cleanup_interval = Some(interval).filter(|interval| !interval.is_zero());

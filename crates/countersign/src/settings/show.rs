@@ -77,6 +77,7 @@ impl Settings {
             "refresh_reuse_grace_seconds" => (self.refresh_reuse_grace, Duration::from_secs(1)),
             "one_time_token_minutes" => (self.one_time_token_lifetime, MINUTE),
             "deleted_user_retention_days" => (self.deleted_user_retention, DAY),
+            "audit_retention_days" => (self.audit_retention, DAY),
             "cleanup_interval_minutes" => (self.cleanup_interval.unwrap_or_default(), MINUTE),
             _ => return None,
         };

@@ -138,6 +138,7 @@ pub static SPECS: &[Spec] = &[
         "30",
         "How long a deleted account keeps its name before it is purged",
     ),
+    spec("audit_retention_days", "DAYS", "90", "How long the audit trail keeps an event"),
     spec("cleanup_interval_minutes", "MINUTES", "60", "How often what is over is cleaned up; 0: never"),
     list(
         "trusted_proxies",

@@ -359,3 +359,13 @@ fn an_embedding_application_sets_what_it_wants() {
     assert_eq!(settings.issuer(), "https://shop.example/auth");
     assert!(matches!(settings.database(), Database::Sqlite(file) if file.ends_with("shop/countersign.db")));
 }
+
+#[test]
+fn an_audit_trail_that_keeps_nothing_is_none() {
+    for audit_retention in [Duration::ZERO, 3_651 * DAY] {
+        let problems = Settings { audit_retention, ..Settings::default() }.problems();
+        let names: Vec<&str> = problems.iter().map(|problem| &*problem.setting).collect();
+        assert_eq!(names, ["audit_retention_days"]);
+    }
+    assert_eq!(read(&[("audit_retention_days", "7")]).audit_retention, 7 * DAY);
+}

@@ -8,6 +8,7 @@ mod tests;
 
 use std::net::IpAddr;
 
+use crate::audit::{About, Entry, Event};
 use crate::error::{Error, Internal, Result};
 use crate::id::{SignInId, UserId};
 use crate::service::Countersign;
@@ -94,6 +95,25 @@ impl EndReason {
             Self::UserDisabled => "user_disabled",
             Self::UserDeleted => "user_deleted",
             Self::Operator => "operator",
+        }
+    }
+
+    /// What the audit says where one sign-in ends.
+    pub(crate) fn entry_for_one(self, id: SignInId, from: Option<IpAddr>, now: Timestamp) -> Entry {
+        let about = About { sign_in: Some(id), address: from, ..About::default() };
+        match self {
+            Self::SignedOut => Entry::new(Event::SignOut, about, now),
+            Self::RefreshTokenReused => Entry::new(Event::RefreshTokenReuseDetected, about, now),
+            other => Entry::new(Event::SignInRevoked, about.because(other.word()), now),
+        }
+    }
+
+    /// What the audit says where all sign-ins of a user end and nothing else changes.
+    pub(crate) fn entry_for_all(self, user: UserId, from: Option<IpAddr>, now: Timestamp) -> Entry {
+        let about = About { address: from, ..user.into() };
+        match self {
+            Self::SignedOutEverywhere => Entry::new(Event::SignOutEverywhere, about, now),
+            other => Entry::new(Event::AllSignInsRevoked, about.because(other.word()), now),
         }
     }
 
@@ -215,11 +235,30 @@ pub(crate) fn authentic(service: &Countersign, texts: &[&str]) -> Vec<RefreshTok
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn end(service: &Countersign, id: SignInId, why: EndReason) -> Result<bool> {
-    let input = (id, why, service.now());
-    let steps = service
-        .store()
-        .write(input, |tx, (id, why, now)| Box::pin(async move { tx.end_sign_in(*id, *why, *now).await }));
-    steps.await
+    end_from(service, id, why, None).await
+}
+
+/// The same, where it is known from which address it is asked for.
+pub(crate) async fn end_from(
+    service: &Countersign,
+    id: SignInId,
+    why: EndReason,
+    from: Option<IpAddr>,
+) -> Result<bool> {
+    let now = service.now();
+    let entry = why.entry_for_one(id, from, now);
+    let steps = service.store().write((id, why, now, entry), |tx, (id, why, now, entry)| {
+        Box::pin(async move {
+            match tx.end_sign_in(*id, *why, *now).await? {
+                Some(user) => tx.file(&entry.of(user)).await.map(Some),
+                None => Ok(None),
+            }
+        })
+    });
+    let filed = steps.await?;
+    let ended = filed.is_some();
+    service.tell(filed);
+    Ok(ended)
 }
 
 /// Ends every sign-in of a user, and with them every access token at this service.
@@ -227,11 +266,26 @@ pub async fn end(service: &Countersign, id: SignInId, why: EndReason) -> Result<
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn end_all(service: &Countersign, user: UserId, why: EndReason) -> Result<()> {
-    let input = (user, why, service.now());
-    let steps = service.store().write(input, |tx, (user, why, now)| {
-        Box::pin(async move { tx.end_all_sign_ins(*user, *why, *now, None).await })
+    end_all_from(service, user, why, None).await
+}
+
+/// The same, where it is known from which address it is asked for.
+pub(crate) async fn end_all_from(
+    service: &Countersign,
+    user: UserId,
+    why: EndReason,
+    from: Option<IpAddr>,
+) -> Result<()> {
+    let now = service.now();
+    let entry = why.entry_for_all(user, from, now);
+    let steps = service.store().write((user, why, now, entry), |tx, (user, why, now, entry)| {
+        Box::pin(async move {
+            tx.end_all_sign_ins(*user, *why, *now, None).await?;
+            tx.file(entry).await
+        })
     });
-    steps.await
+    service.tell([steps.await?]);
+    Ok(())
 }
 
 /// The sign-ins of a user that clean-up has not removed yet, the newest first.

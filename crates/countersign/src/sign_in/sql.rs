@@ -124,13 +124,20 @@ impl Tx<'_> {
         self.one(sql, &[id.into()], family).await
     }
 
-    /// Ends a sign-in that has not ended. It writes the row that a refresh writes: whichever comes first decides.
-    pub(crate) async fn end_sign_in(&mut self, id: SignInId, why: EndReason, now: Timestamp) -> Result<bool> {
+    /// Ends a sign-in that has not ended, and says whose it was. It writes the row that a refresh writes: whichever comes
+    /// first decides.
+    pub(crate) async fn end_sign_in(
+        &mut self,
+        id: SignInId,
+        why: EndReason,
+        now: Timestamp,
+    ) -> Result<Option<UserId>> {
         let sql = "
             UPDATE sign_ins SET ended_at = $2, ended_why = $3, sweep_day = $4
-            WHERE id = $1 AND ended_at IS NULL";
+            WHERE id = $1 AND ended_at IS NULL RETURNING user_id";
         let sweep_day = now.as_days() + KEPT_DAYS;
-        Ok(self.execute(sql, &[id.into(), now.into(), why.word().into(), sweep_day.into()]).await? == 1)
+        let values = [id.into(), now.into(), why.word().into(), sweep_day.into()];
+        self.one(sql, &values, |row| row.user_id(0)).await
     }
 
     /// Ends a living sign-in of this user; another's stays as it is.

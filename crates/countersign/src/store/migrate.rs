@@ -15,11 +15,15 @@ pub(super) struct Migration {
     pub(super) sql: &'static str,
 }
 
-pub(super) const SQLITE: &[Migration] =
-    &[Migration { version: 1, name: "flow", sql: include_str!("../../migrations/0001_flow.sqlite.sql") }];
+pub(super) const SQLITE: &[Migration] = &[
+    Migration { version: 1, name: "flow", sql: include_str!("../../migrations/0001_flow.sqlite.sql") },
+    Migration { version: 2, name: "audit", sql: include_str!("../../migrations/0002_audit.sqlite.sql") },
+];
 
-pub(super) const POSTGRES: &[Migration] =
-    &[Migration { version: 1, name: "flow", sql: include_str!("../../migrations/0001_flow.postgres.sql") }];
+pub(super) const POSTGRES: &[Migration] = &[
+    Migration { version: 1, name: "flow", sql: include_str!("../../migrations/0001_flow.postgres.sql") },
+    Migration { version: 2, name: "audit", sql: include_str!("../../migrations/0002_audit.postgres.sql") },
+];
 
 pub(super) const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use crate::error::{Error, Internal, Result};
-use crate::id::{SignInId, UserId};
+use crate::id::{AuditId, SignInId, UserId};
 use crate::time::Timestamp;
 
 /// A parameter of a statement.
@@ -36,6 +36,12 @@ impl From<UserId> for Value<'_> {
 
 impl From<SignInId> for Value<'_> {
     fn from(id: SignInId) -> Self {
+        Self::Int(id.as_i64())
+    }
+}
+
+impl From<AuditId> for Value<'_> {
+    fn from(id: AuditId) -> Self {
         Self::Int(id.as_i64())
     }
 }
@@ -102,7 +108,7 @@ pub(super) enum Source<'r> {
 }
 
 impl Row<'_> {
-    fn optional_int(&self, column: usize) -> Result<Option<i64>> {
+    pub(crate) fn optional_int(&self, column: usize) -> Result<Option<i64>> {
         match self.0 {
             Source::Sqlite(row) => row.get(column).map_err(|fault| mismatch(column, &fault)),
             Source::Postgres(row) => postgres::int(row, column),

@@ -8,7 +8,7 @@ mod tests;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::audit::{self, About, Event};
+use crate::audit::{About, Event, Filed};
 use crate::error::{Error, FieldError, FieldErrors, Internal, Result};
 use crate::id::UserId;
 use crate::names::{Email, Username};
@@ -111,14 +111,12 @@ pub async fn sign_up(service: &Countersign, new: NewUser, from: Option<IpAddr>) 
         return Err(username_taken());
     }
     let password_hash = service.lanes().hash(password, from).await?;
-    let user = insert(service, username, email, Some(password_hash)).await?;
-    audit::record(Event::SignUp, About { user: Some(user.id), address: from, ..About::default() });
-    Ok(user)
+    insert(service, username, email, Some(password_hash), from).await
 }
 
 /// What became of an insert.
 enum Inserted {
-    Yes,
+    Yes(Filed),
     NameTaken,
     IdTaken,
 }
@@ -128,6 +126,7 @@ async fn insert(
     username: Username,
     email: Option<Email>,
     password_hash: Option<String>,
+    from: Option<IpAddr>,
 ) -> Result<User> {
     let now = service.now();
     for _ in 0..ID_ATTEMPTS {
@@ -139,17 +138,21 @@ async fn insert(
             now,
         };
         let user = row.user();
-        let inserted = service.store().write(row, |tx, row| {
+        let entry = service.entry(Event::SignUp, About { address: from, ..user.id.into() });
+        let inserted = service.store().write((row, entry), |tx, (row, entry)| {
             Box::pin(async move {
                 if tx.insert_user(row).await? {
-                    return Ok(Inserted::Yes);
+                    return tx.file(entry).await.map(Inserted::Yes);
                 }
                 let holder = tx.account_by_name(&row.username.canonical()).await?;
                 Ok(if holder.is_some() { Inserted::NameTaken } else { Inserted::IdTaken })
             })
         });
         match inserted.await? {
-            Inserted::Yes => return Ok(user),
+            Inserted::Yes(filed) => {
+                service.tell([filed]);
+                return Ok(user);
+            }
             Inserted::NameTaken => return Err(username_taken()),
             Inserted::IdTaken => {}
         }

@@ -113,12 +113,12 @@ async fn a_token_elsewhere_is_none_and_a_body_is_not_read() {
 async fn a_database_in_trouble_is_503_and_lets_nobody_through() {
     let app = App::start().await;
     let token = app.somebody("ada").await.access_token;
-    app.database().execute_batch("ALTER TABLE users RENAME TO lost").unwrap();
+    app.execute_sql("ALTER TABLE users RENAME TO lost");
     let answer = verify(&app).bearer(&token).send().await;
     assert_eq!((answer.status, answer.code()), (503, "database_unavailable"), "{answer:?}");
     assert_eq!(identity(&answer), (None, None));
     is_refused(&verify(&app).bearer("a.b.c").send().await, "access_token_invalid");
-    app.database().execute_batch("ALTER TABLE lost RENAME TO users").unwrap();
+    app.execute_sql("ALTER TABLE lost RENAME TO users");
     assert_eq!(verify(&app).bearer(&token).send().await.status, 204);
     app.advance(DAY);
     is_refused(&verify(&app).bearer(&token).send().await, "access_token_expired");
@@ -129,7 +129,7 @@ async fn a_database_in_trouble_is_503_and_lets_nobody_through() {
 async fn a_name_that_no_header_can_carry_lets_nobody_through() {
     let app = App::start().await;
     let token = app.somebody("ada").await.access_token;
-    app.database().execute("UPDATE users SET username = 'ada\r\nX-Admin: 1'", []).unwrap();
+    app.execute_sql("UPDATE users SET username = 'ada\r\nX-Admin: 1'");
     let answer = verify(&app).bearer(&token).send().await;
     assert_eq!((answer.status, answer.header("x-admin")), (503, None), "{answer:?}");
 }

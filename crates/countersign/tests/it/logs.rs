@@ -121,7 +121,7 @@ async fn every_event_that_an_auditor_asks_about_is_logged_with_whom_it_concerns(
         "sign_in",
         "sign_out_everywhere",
         "sign_in",
-        "profile_changed",
+        "username_changed",
         "password_changed",
         "user_deleted",
     ];

@@ -34,6 +34,7 @@ mod faults;
 mod model;
 mod logs;
 mod metrics;
+mod audit;
 mod tidy;
 
 /// All of the above that asks a service, on the other database. What stays out has no database, or is about SQLite's file.

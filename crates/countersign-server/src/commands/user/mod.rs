@@ -12,7 +12,7 @@ use countersign::sign_in::{self, EndReason};
 use countersign::user::{self, Account, NewUser};
 
 use super::desk::{self, Missing};
-use super::{json, password};
+use super::{json, password, switch};
 use crate::exit::{Failure, Outcome};
 use crate::output;
 
@@ -35,7 +35,14 @@ pub(super) fn command() -> Command {
         verb("enable", "Open a disabled account again"),
         verb("delete", "Delete an account; its name stays reserved for the time of retention"),
         verb("sessions", "List the sign-ins of an account").arg(json()),
-        verb("revoke", "End the sign-ins of an account").arg(session),
+        Command::new("revoke")
+            .about("End the sign-ins of an account, or of all")
+            .arg(name().required(false).required_unless_present("everyone"))
+            .arg(session)
+            .arg(
+                switch("everyone", "End every sign-in of every account")
+                    .conflicts_with_all(["name", "session"]),
+            ),
     ])
 }
 
@@ -54,6 +61,10 @@ pub(super) fn run(arguments: &ArgMatches) -> Outcome {
             let account = find(service, arguments).await?;
             operator::set_password(service, &account.user, password).await.map_err(desk::failure)?;
             done(&account, "has a new password; all its sign-ins have ended")
+        }
+        ("revoke", _) if arguments.get_flag("everyone") => {
+            let accounts = operator::revoke_everyone(service).await.map_err(desk::failure)?;
+            Ok(output::say(&format!("Nobody is signed in any more; there are {accounts} accounts."))?)
         }
         _ => act(service, verb, arguments).await,
     })
@@ -130,10 +141,7 @@ async fn list(service: &Countersign, as_json: bool) -> Outcome {
 
 async fn find(service: &Countersign, arguments: &ArgMatches) -> Result<Account, Failure> {
     let name = arguments.get_one::<String>("name").map(String::as_str).unwrap_or_default();
-    let nobody = || Failure::NotFound(format!("there is no account of the name {}", output::harmless(name)));
-    // What can't be a name is nobody's name.
-    let username = Username::parse(name).map_err(|_| nobody())?;
-    user::find_by_name(service, &username).await.map_err(desk::failure)?.ok_or_else(nobody)
+    super::account(service, name).await
 }
 
 async fn revoke_one(service: &Countersign, account: &Account, session: &str) -> Outcome {

@@ -111,14 +111,18 @@ fn check_small_file(file: &Path, connection: &mut Connection) -> std::result::Re
     }
     match connection.quick_check() {
         Ok(None) => Ok(()),
-        Ok(Some(finding)) => Err(CannotOpen(format!(
-            "the database {} is damaged ({finding}): restore it from a backup, or rescue what is left with \
-             `sqlite3 {} .recover`",
-            file.display(),
-            file.display()
-        ))),
+        Ok(Some(finding)) => Err(damaged(file, &finding)),
         Err(error) => Err(explain(file, &error)),
     }
+}
+
+fn damaged(file: &Path, finding: &str) -> CannotOpen {
+    CannotOpen(format!(
+        "the database {} is damaged ({finding}): restore it from a backup, or rescue what is left with \
+         `sqlite3 {} .recover`",
+        file.display(),
+        file.display()
+    ))
 }
 
 fn explain(file: &Path, error: &Error) -> CannotOpen {
@@ -126,6 +130,10 @@ fn explain(file: &Path, error: &Error) -> CannotOpen {
         Error::Unavailable(internal) | Error::Fault(internal) => internal.for_the_log().to_owned(),
         other => format!("{other:?}"),
     };
+    // The schema itself can't be read: SQLite says so before anybody could check the pages.
+    if reason.contains("malformed") {
+        return damaged(file, &reason);
+    }
     CannotOpen(format!(
         "can't open the database {}: {reason}. See that the file and its folder belong to this user, are writable, \
          and that the disk has room",

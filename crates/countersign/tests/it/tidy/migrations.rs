@@ -10,6 +10,8 @@ use super::tree::{files, root};
 const PINNED: &[(&str, &str)] = &[
     ("0001_flow.sqlite.sql", "876e7e3d76930321b931326021d80d17d50c7a3acb678d1a12615d0dbd9434bc"),
     ("0001_flow.postgres.sql", "a5e336b672bb4f2f94c67d8aa9d9e4a4e217b6e21721bcdbc46830abbb6be1d1"),
+    ("0002_audit.sqlite.sql", "61167e75bd5f92aa2b8f9556eee9a0016d0121d35f51de14ef051c4694eb4650"),
+    ("0002_audit.postgres.sql", "58caef988347934a78cca1d1f47ff3354c4cf7a1c024a5ca7255f52e5aa82def"),
 ];
 
 const DIALECTS: [&str; 2] = ["sqlite", "postgres"];

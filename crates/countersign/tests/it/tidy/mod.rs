@@ -1,6 +1,6 @@
 //! The rules of the source tree, kept by tests instead of memory.
 
-mod tree;
+pub mod tree;
 mod rust;
 mod order;
 mod rooms;
