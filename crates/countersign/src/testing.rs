@@ -101,8 +101,13 @@ mod tests {
             "refresh::",
             "revoke::",
             "profile::",
+            "sessions::",
+            "trail::",
             "operator::",
+            "jobs::",
         ];
-        countersign_testbed::run_again_on_postgres(&chapters, &["store::"]);
+        // What stays out looks into SQLite's file.
+        let skips = ["store::", "a_batch_costs_the_same", "jobs::tests::year::"];
+        countersign_testbed::run_again_on_postgres(&chapters, &skips);
     }
 }

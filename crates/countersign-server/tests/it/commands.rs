@@ -109,3 +109,17 @@ fn output_that_nobody_reads_is_no_failure() {
     let ended = crate::program::Ended::from(child.wait_with_output().unwrap());
     assert_eq!((ended.code, ended.err.as_str()), (0, ""));
 }
+
+#[test]
+fn cleanup_leaves_the_work_to_a_program_that_is_at_it() {
+    let operator = Operator::new();
+    operator.run(&["migrate"]);
+    let database = rusqlite::Connection::open(operator.path("countersign-data/countersign.db")).unwrap();
+    let sql = "INSERT INTO leases VALUES ('cleanup', 'another', (unixepoch() + 60) * 1000)";
+    database.execute(sql, []).unwrap();
+    let refused = operator.run(&["cleanup"]);
+    assert_eq!((refused.code, refused.out.as_str()), (4, ""), "{refused:?}");
+    database.execute("UPDATE leases SET expires_at = 0", []).unwrap();
+    let done = operator.run(&["cleanup"]);
+    assert!(done.out.starts_with("Removed rows: 0 from sign_ins"), "{done:?}");
+}

@@ -23,7 +23,8 @@ pub(crate) use prometheus_client::metrics::counter::Counter;
 pub(crate) use prometheus_client::metrics::gauge::Gauge;
 pub(crate) use reading::{Counts, Reading};
 pub(crate) use requests::Requests;
-pub(crate) use results::{RefreshResult, SignInResult, Table};
+pub use results::Table;
+pub(crate) use results::{RefreshResult, SignInResult};
 pub(crate) use tally::{Tally, Word};
 
 use crate::time::Timestamp;

@@ -129,20 +129,36 @@ impl Word for RefreshResult {
     }
 }
 
-/// A table that clean-up sweeps.
+/// A table that is swept. Each has an index by which its sweep finds what is due without looking at the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Table {
+pub enum Table {
+    /// Sign-ins a day past their end.
     SignIns,
+    /// Deleted accounts whose retention is over.
     Users,
+    /// Audit events whose retention is over.
+    AuditEvents,
 }
 
-impl Word for Table {
-    const ALL: &'static [Self] = &[Self::SignIns, Self::Users];
+impl Table {
+    /// Every table that is swept.
+    pub const ALL: [Self; 3] = [Self::SignIns, Self::Users, Self::AuditEvents];
 
-    fn word(self) -> &'static str {
+    /// The table's name.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
         match self {
             Self::SignIns => "sign_ins",
             Self::Users => "users",
+            Self::AuditEvents => "audit_events",
         }
+    }
+}
+
+impl Word for Table {
+    const ALL: &'static [Self] = &Table::ALL;
+
+    fn word(self) -> &'static str {
+        Table::word(self)
     }
 }

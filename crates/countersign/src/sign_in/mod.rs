@@ -326,16 +326,9 @@ pub(crate) async fn backlog(service: &Countersign, most: u32) -> Result<u64> {
 pub(crate) async fn sweep(service: &Countersign, batch: u32) -> Result<Swept> {
     let steps = service.store().write((service.now(), batch), |tx, (now, batch)| {
         Box::pin(async move {
-            let due = tx.sign_ins_due(*now, *batch).await?;
-            let mut swept = Swept { seen: due.len() as u64, removed: 0 };
-            for id in due {
-                if tx.remove_sign_in_past_its_end(id, *now).await? {
-                    swept.removed += 1;
-                } else {
-                    tx.file_sign_in_under_a_later_day(id).await?;
-                }
-            }
-            Ok(swept)
+            let filed = tx.file_living_sign_ins_under_a_later_day(*now, *batch).await?;
+            let removed = tx.remove_sign_ins_past_their_end(*now, *batch).await?;
+            Ok(Swept { seen: filed.saturating_add(removed), removed })
         })
     });
     steps.await

@@ -3,7 +3,7 @@
 use super::{EndReason, NewSignIn, SignIn, State, Transport};
 use crate::error::Result;
 use crate::id::{SignInId, UserId};
-use crate::store::{Attempt, REMEMBERED_SPENDINGS, Row, SPENDING_DIGITS, Tx};
+use crate::store::{Attempt, REMEMBERED_SPENDINGS, Row, SPENDING_DIGITS, Tx, Value};
 use crate::time::Timestamp;
 
 /// The days after its end on which a sign-in may be forgotten: until then an old token is told that it has expired.
@@ -204,11 +204,6 @@ impl Tx<'_> {
         Ok(rows.into_iter().map(|row| row.at(now)).collect())
     }
 
-    pub(super) async fn sign_ins_due(&mut self, now: Timestamp, batch: u32) -> Result<Vec<SignInId>> {
-        let sql = "SELECT id FROM sign_ins WHERE sweep_day <= $1 ORDER BY sweep_day LIMIT $2";
-        self.all(sql, &[now.as_days().into(), i64::from(batch).into()], |row| row.sign_in_id(0)).await
-    }
-
     pub(super) async fn count_sign_ins_due(&mut self, now: Timestamp, most: u32) -> Result<u64> {
         let sql = "
             SELECT count(*) FROM (SELECT 1 FROM sign_ins WHERE sweep_day <= $1 LIMIT $2) AS due";
@@ -216,16 +211,29 @@ impl Tx<'_> {
         Ok(count.map_or(0, i64::unsigned_abs))
     }
 
-    /// The guard stands in the statement: a sign-in that was refreshed since it was found due stays.
-    pub(super) async fn remove_sign_in_past_its_end(&mut self, id: SignInId, now: Timestamp) -> Result<bool> {
-        let sql = "DELETE FROM sign_ins WHERE id = $1 AND coalesce(ended_at, expires_at) < $2";
-        let a_day_ago = now.as_millis().saturating_sub(MILLIS_PER_DAY);
-        Ok(self.execute(sql, &[id.into(), a_day_ago.into()]).await? == 1)
+    /// The guard stands in the statement: one that was refreshed since it was found due stays.
+    pub(super) async fn remove_sign_ins_past_their_end(&mut self, now: Timestamp, batch: u32) -> Result<u64> {
+        let sql = "
+            DELETE FROM sign_ins WHERE coalesce(ended_at, expires_at) < $3 AND id IN (
+                SELECT id FROM sign_ins WHERE sweep_day <= $1 ORDER BY sweep_day LIMIT $2)";
+        self.execute(sql, &[now.as_days().into(), i64::from(batch).into(), a_day_before(now)]).await
     }
 
-    pub(super) async fn file_sign_in_under_a_later_day(&mut self, id: SignInId) -> Result<()> {
+    /// The later day lies behind this one, so that the next batch sees others.
+    pub(super) async fn file_living_sign_ins_under_a_later_day(
+        &mut self,
+        now: Timestamp,
+        batch: u32,
+    ) -> Result<u64> {
         let sql = "
-            UPDATE sign_ins SET sweep_day = coalesce(ended_at, expires_at) / 86400000 + $2 WHERE id = $1";
-        self.execute(sql, &[id.into(), KEPT_DAYS.into()]).await.map(drop)
+            UPDATE sign_ins SET sweep_day = coalesce(ended_at, expires_at) / 86400000 + $4
+            WHERE coalesce(ended_at, expires_at) >= $3 AND id IN (
+                SELECT id FROM sign_ins WHERE sweep_day <= $1 ORDER BY sweep_day LIMIT $2)";
+        let batch = i64::from(batch).into();
+        self.execute(sql, &[now.as_days().into(), batch, a_day_before(now), KEPT_DAYS.into()]).await
     }
+}
+
+fn a_day_before(now: Timestamp) -> Value<'static> {
+    now.as_millis().saturating_sub(MILLIS_PER_DAY).into()
 }

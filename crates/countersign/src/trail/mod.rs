@@ -95,10 +95,7 @@ fn last_over(service: &Countersign) -> AuditId {
 }
 
 /// How many events the next sweep will remove, counted to `most`.
-///
-/// # Errors
-/// [`crate::error::Error::Unavailable`].
-pub async fn backlog(service: &Countersign, most: u32) -> Result<u64> {
+pub(crate) async fn backlog(service: &Countersign, most: u32) -> Result<u64> {
     let steps = service.store().read((last_over(service), most), |tx, (last, most)| {
         Box::pin(async move { tx.count_events_up_to(*last, *most).await })
     });

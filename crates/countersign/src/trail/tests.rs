@@ -102,7 +102,7 @@ async fn what_is_older_than_the_retention_is_swept_and_no_younger_event() {
     assert_eq!(backlog(&service, 100).await.unwrap(), 0, "ninety days to the millisecond");
     service.advance(Duration::from_millis(1));
     assert_eq!(backlog(&service, 100).await.unwrap(), 1);
-    assert_eq!(jobs::sweep(&service, |_| {}).await.unwrap().audit_events, 1);
+    assert_eq!(jobs::sweep(&service, |_| {}).await.unwrap().unwrap().removed(), 1);
     assert_eq!(list(&service, Whose::Everybodys, None, 10).await.unwrap().len(), 2);
     service.advance(DAY);
     assert_eq!(sweep(&service, 1).await.unwrap(), 1);
