@@ -332,6 +332,12 @@ impl Settings {
         self.database.clone().unwrap_or_else(|| Database::Sqlite(self.data_dir.join("countersign.db")))
     }
 
+    /// Whether the service keeps anything in `data_dir`: with a database on a server and a given key it does not.
+    #[must_use]
+    pub fn keeps_files(&self) -> bool {
+        self.secret_key.is_none() || matches!(self.database(), Database::Sqlite(_))
+    }
+
     /// Where the secret key is kept when no setting gives one.
     #[must_use]
     pub fn secret_key_path(&self) -> PathBuf {

@@ -8,6 +8,7 @@ use url::Url;
 use super::spec::{Privacy, Spec};
 use super::{DAY, Database, LogFormat, MINUTE, PasswordRules, Rate, Settings};
 use crate::secret::{ExposeSecret, SecretString};
+use crate::store::ServerUrl;
 
 /// What stands for a secret that is set.
 pub const HIDDEN: &str = "(hidden)";
@@ -27,7 +28,7 @@ impl Settings {
             "data_dir" => self.data_dir.display().to_string(),
             "database_url" => match self.database() {
                 Database::Sqlite(file) => format!("sqlite://{}", file.display()),
-                Database::Postgres(url) => url_without_secrets(url.expose_secret()),
+                Database::Postgres(url) => server_without_secrets(url.expose_secret()),
             },
             "database_connections" => self.database_connections.to_string(),
             "secret_key" => match &self.secret_key {
@@ -66,6 +67,18 @@ impl Settings {
             }
         };
         Some(shown)
+    }
+
+    /// Where the data live, for people: the file, or host and database.
+    #[must_use]
+    pub fn place_of_data(&self) -> String {
+        match self.database() {
+            Database::Sqlite(file) => file.display().to_string(),
+            Database::Postgres(url) => match ServerUrl::parse(url.expose_secret()) {
+                Ok(server) => format!("postgres://{}{}", server.hosts(), server.url.path()),
+                Err(_) => HIDDEN.to_owned(),
+            },
+        }
     }
 
     fn shown_time(&self, name: &str) -> Option<String> {
@@ -132,6 +145,16 @@ pub fn url_without_secrets(given: &str) -> String {
         Some((scheme, rest)) => format!("{scheme}://{shown}{rest}"),
         None => HIDDEN.to_owned(),
     }
+}
+
+/// As [`url_without_secrets`], for a URL that may name several hosts.
+fn server_without_secrets(given: &str) -> String {
+    let Ok(server) = ServerUrl::parse(given) else { return HIDDEN.to_owned() };
+    let mut shown = url_without_secrets(server.url.as_str());
+    let start = shown.find("://").map_or(0, |at| at + 3);
+    let end = shown.get(start..).and_then(|rest| rest.find(['/', '?'])).map_or(shown.len(), |at| start + at);
+    shown.insert_str(end, &server.other_hosts);
+    shown
 }
 
 fn list<T: Display>(entries: impl IntoIterator<Item = T>) -> String {

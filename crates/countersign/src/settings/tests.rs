@@ -271,6 +271,18 @@ fn postgresql_without_what_its_nodes_must_share_is_refused() {
     assert!(!problems.concat().contains("hunter2"));
 }
 
+#[test]
+fn several_hosts_are_shown_without_who_signs_in() {
+    let url = "postgres://me:hunter2@one:5433,two/auth?sslmode=verify-full";
+    let settings =
+        read(&[("database_url", url), ("secret_key", KEY), ("public_url", "https://id.example.com")]);
+    let shown = settings.shown("database_url").unwrap();
+    assert_eq!(shown, "postgres://(hidden)@one:5433,two/auth?(hidden)");
+    assert_eq!(settings.place_of_data(), "postgres://one:5433,two/auth");
+    assert!(!settings.keeps_files());
+    refused_for(&[("database_url", "mysql://db/auth")], "database_url", "postgres://USER:PASSWORD@");
+}
+
 // SEC-7
 #[test]
 fn each_pair_of_argon2_parameters_that_owasp_lists_is_accepted() {

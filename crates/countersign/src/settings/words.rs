@@ -9,6 +9,7 @@ use url::{Host, Url};
 
 use super::{Algorithm, Database, LogFormat, PasswordRules, Rate, ReturnUrl};
 use crate::secret::SecretString;
+use crate::store::ServerUrl;
 
 /// Why a text is not a value, and what would be one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -219,8 +220,8 @@ pub(super) fn return_url(given: &str) -> Parsed<ReturnUrl> {
 
 /// `sqlite://path`, or the URL of a PostgreSQL database.
 pub(super) fn database(given: &str) -> Parsed<Database> {
-    const MEND: &str =
-        "Write sqlite:// and the path of a file, such as sqlite:///var/lib/countersign/countersign.db";
+    const MEND: &str = "Write sqlite:///var/lib/countersign/countersign.db or \
+                        postgres://USER:PASSWORD@HOST:PORT/DATABASE (special characters as %XX)";
     if let Some(file) = given.strip_prefix("sqlite://") {
         let in_memory = file.contains(":memory:");
         if file.is_empty() || in_memory || file.contains(['?', '#', '\0']) || file.ends_with('/') {
@@ -228,10 +229,11 @@ pub(super) fn database(given: &str) -> Parsed<Database> {
         }
         return Ok(Database::Sqlite(PathBuf::from(file)));
     }
-    let postgres = Url::parse(given).ok().filter(|url| matches!(url.scheme(), "postgres" | "postgresql"));
-    match postgres {
-        Some(_) => Ok(Database::Postgres(SecretString::from(given.to_owned()))),
-        None => fault("it is no database that this service knows", MEND),
+    match ServerUrl::parse(given) {
+        Ok(server) if matches!(server.url.scheme(), "postgres" | "postgresql") => {
+            Ok(Database::Postgres(SecretString::from(given.to_owned())))
+        }
+        _ => fault("it is no database that this service knows", MEND),
     }
 }
 

@@ -18,6 +18,7 @@ mod check;
 mod migrate;
 mod postgres;
 mod row;
+mod server_url;
 mod spend;
 mod sqlite;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use std::pin::Pin;
 
 pub(crate) use check::{Live, LiveQuery};
 pub(crate) use row::{Row, Value};
+pub(crate) use server_url::ServerUrl;
 pub(crate) use spend::{REMEMBERED_SPENDINGS, SPENDING_DIGITS, Spend, Spent};
 
 use crate::error::{Error, Internal, Result};

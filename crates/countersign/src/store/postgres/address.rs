@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use tokio_postgres::Config;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
-use url::Url;
+use url::form_urlencoded;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// What was sent and not acknowledged for so long has met a dead machine or a cut wire.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(6);
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(20);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+
+use crate::store::ServerUrl;
 
 /// How the connection is protected, in the words of libpq's `sslmode`
 /// (<https://www.postgresql.org/docs/current/libpq-ssl.html>).
@@ -42,27 +44,26 @@ impl Address {
     /// # Errors
     /// A sentence for the operator, without the password.
     pub(super) fn parse(given: &str) -> Result<Self, String> {
-        let mut url = Url::parse(given).map_err(|fault| format!("the address is no URL: {fault}"))?;
-        let shown = shown(&url);
-        let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let parsed = ServerUrl::parse(given).map_err(|fault| format!("the address is no URL: {fault}"))?;
+        let shown = format!("postgres://{}{}", parsed.hosts(), parsed.url.path());
         let mut mode = "prefer".to_owned();
         let mut root_certificates = None;
-        let mut rest = Vec::new();
-        for (name, value) in pairs {
+        let mut rest = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in parsed.url.query_pairs().into_owned() {
             match name.as_str() {
                 "sslmode" => mode = value,
                 "sslrootcert" => {
                     root_certificates = Some(value).filter(|it| it != "system").map(PathBuf::from)
                 }
-                _ => rest.push((name, value)),
+                _ => {
+                    rest.append_pair(&name, &value);
+                }
             }
         }
-        url.set_query(None);
-        if !rest.is_empty() {
-            url.query_pairs_mut().extend_pairs(rest);
-        }
-        // The driver takes a plus sign for itself, not for a space.
-        let text = url.as_str().replace('+', "%20");
+        // The driver takes a plus sign for itself, not for a space. What stands before the parameters it reads as given.
+        let parameters = rest.finish().replace('+', "%20");
+        let before = given.split(['?', '#']).next().unwrap_or_default();
+        let text = if parameters.is_empty() { before.to_owned() } else { format!("{before}?{parameters}") };
         let mut config: Config =
             text.parse().map_err(|fault| format!("in the address: {}", cause(&fault)))?;
         let (protection, ssl_mode) = protection(&mode, root_certificates.is_some())?;
@@ -100,12 +101,6 @@ fn protection(mode: &str, has_root: bool) -> Result<(Protection, SslMode), Strin
     })
 }
 
-fn shown(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("postgres://{host}{port}{}", url.path())
-}
-
 /// The innermost reason; the outer ones only say that something failed.
 pub(super) fn cause(fault: &dyn std::error::Error) -> String {
     let mut innermost = fault;
@@ -128,6 +123,16 @@ mod tests {
             let refusal = Address::parse(bad).unwrap_err();
             assert!(!refusal.contains("hunter2"), "{refusal}");
         }
+    }
+
+    #[test]
+    fn several_hosts_are_tried_for_the_one_that_takes_writes() {
+        let address = Address::parse("postgres://me:a%2Bb+c@one:5433,two,three:5434/auth").unwrap();
+        assert_eq!(address.config.get_hosts().len(), 3);
+        assert_eq!(address.config.get_ports(), [5433, 5432, 5434]);
+        assert_eq!(address.config.get_password(), Some(b"a+b+c".as_slice()));
+        assert_eq!(address.config.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+        assert_eq!(address.shown, "postgres://one:5433,two,three:5434/auth");
     }
 
     #[test]
