@@ -54,8 +54,8 @@ impl fmt::Display for OpenError {
 impl std::error::Error for OpenError {}
 
 impl Countersign {
-    /// Judges the settings, creates what is missing (data folder, secret key, database), brings the schema up to date
-    /// and starts the threads that write and hash.
+    /// Judges the settings, creates what is missing (data folder and secret key, where they are needed, and database),
+    /// brings the schema up to date and starts what writes and hashes.
     ///
     /// # Errors
     /// Settings that contradict each other, files that can't be used, a database of another program.
@@ -69,7 +69,9 @@ impl Countersign {
     /// As [`Countersign::open`].
     pub async fn open_with_clock(settings: Settings, clock: Clock) -> Result<Self, OpenError> {
         judge(&settings)?;
-        keys::make_data_dir(&settings.data_dir).map_err(OpenError)?;
+        if settings.keeps_files() {
+            keys::make_data_dir(&settings.data_dir).map_err(OpenError)?;
+        }
         let secret_keys = secret_keys(&settings)?;
         let store = match settings.database() {
             Database::Sqlite(file) => Store::open_sqlite(&file).map_err(|refusal| OpenError(refusal.0))?,

@@ -12,7 +12,7 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(arguments: &ArgMatches) -> Outcome {
     desk::with_service(arguments, Missing::Create, async |service| {
-        let place = service.settings().shown("database_url").unwrap_or_default();
+        let place = service.settings().place_of_data();
         Ok(output::say(&format!("The database at {} is up to date.", output::harmless(&place)))?)
     })
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::{ArgMatches, Command};
+use countersign::settings::Database;
 use countersign::{Countersign, Settings, jobs};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -92,12 +93,10 @@ async fn say_how_fast(service: Countersign) {
 fn welcome(service: &Countersign, address: SocketAddr, fresh: bool) {
     let settings = service.settings();
     let url = output::harmless(settings.base_url());
-    let folder = settings.data_dir.canonicalize().unwrap_or_else(|_| settings.data_dir.clone());
-    let folder = output::harmless(&folder.display().to_string());
-    let made = if fresh { ", made just now" } else { "" };
     let mut lines = format!(
-        "Countersign {} listens on http://{address}, public address {url}\nIts data are in {folder}{made}.",
+        "Countersign {} listens on http://{address}, public address {url}\n{}",
         env!("CARGO_PKG_VERSION"),
+        where_the_data_are(settings, fresh),
     );
     if fresh {
         lines.push_str(&format!(
@@ -111,6 +110,17 @@ fn welcome(service: &Countersign, address: SocketAddr, fresh: bool) {
     }
     // Nobody may be reading it: no reason not to serve.
     let _ = output::say(&lines);
+}
+
+fn where_the_data_are(settings: &Settings, fresh: bool) -> String {
+    if let Database::Postgres(_) = settings.database() {
+        let place = output::harmless(&settings.place_of_data());
+        let connections = settings.database_connections;
+        return format!("Its data are in {place}, to which this node opens up to {connections} connections.");
+    }
+    let folder = settings.data_dir.canonicalize().unwrap_or_else(|_| settings.data_dir.clone());
+    let folder = output::harmless(&folder.display().to_string());
+    format!("Its data are in {folder}{}.", if fresh { ", made just now" } else { "" })
 }
 
 /// The signals that end the service.

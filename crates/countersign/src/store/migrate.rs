@@ -50,7 +50,15 @@ pub(super) fn apply(
     let outcome = under_lock(connection, migrations);
     let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
     connection.batch(end).map_err(|error| failed(&error))?;
-    outcome
+    tell(outcome?);
+    Ok(())
+}
+
+/// Of several programs that start together one says this.
+pub(super) fn tell(applied: Vec<i64>) {
+    if !applied.is_empty() {
+        tracing::info!(versions = ?applied, "brought the database up to date");
+    }
 }
 
 /// Most starts find nothing to do, and need no lock to see it.
@@ -68,14 +76,19 @@ fn up_to_date(
     Ok(applied.len() == migrations.len())
 }
 
-fn under_lock(connection: &mut Connection, migrations: &[Migration]) -> std::result::Result<(), CannotOpen> {
+/// Gives the versions that were applied.
+fn under_lock(
+    connection: &mut Connection,
+    migrations: &[Migration],
+) -> std::result::Result<Vec<i64>, CannotOpen> {
     connection.batch(LEDGER).map_err(|error| failed(&error))?;
     let done = applied(connection).map_err(|error| failed(&error))?;
     verify(&done, migrations)?;
-    for migration in migrations.iter().skip(done.len()) {
+    let due = migrations.iter().skip(done.len());
+    for migration in due.clone() {
         run(connection, migration).map_err(|error| failed(&error))?;
     }
-    Ok(())
+    Ok(due.map(|migration| migration.version).collect())
 }
 
 fn run(connection: &mut Connection, migration: &Migration) -> Result<()> {

@@ -4,7 +4,7 @@ use super::address::cause;
 use super::error::describe;
 use super::link::Link;
 use crate::store::CannotOpen;
-use crate::store::migrate::{Applied, LEDGER, Migration, POSTGRES, checksum, verify};
+use crate::store::migrate::{Applied, LEDGER, Migration, POSTGRES, checksum, tell, verify};
 use crate::time::Clock;
 
 /// Held to the end of the transaction. The first number is ours alone ("coun"), the second stands for the schema.
@@ -31,15 +31,18 @@ pub(in crate::store) async fn apply(link: &mut Link, migrations: &[Migration]) -
     let outcome = under_lock(link, migrations).await;
     let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
     link.client.batch_execute(end).await.map_err(failed)?;
-    outcome
+    tell(outcome?);
+    Ok(())
 }
 
-async fn under_lock(link: &Link, migrations: &[Migration]) -> Result<(), CannotOpen> {
+/// Gives the versions that were applied.
+async fn under_lock(link: &Link, migrations: &[Migration]) -> Result<Vec<i64>, CannotOpen> {
     link.client.query_one(LOCK, &[]).await.map_err(failed)?;
     link.client.batch_execute(LEDGER).await.map_err(failed)?;
     let done = applied(link).await?;
     verify(&done, migrations)?;
-    for migration in migrations.iter().skip(done.len()) {
+    let due = migrations.iter().skip(done.len());
+    for migration in due.clone() {
         link.client.batch_execute(migration.sql).await.map_err(failed)?;
         let (sum, now) = (checksum(migration.sql), Clock::System.now().as_millis());
         link.client
@@ -47,7 +50,7 @@ async fn under_lock(link: &Link, migrations: &[Migration]) -> Result<(), CannotO
             .await
             .map_err(failed)?;
     }
-    Ok(())
+    Ok(due.map(|migration| migration.version).collect())
 }
 
 async fn has_ledger(link: &Link) -> Result<bool, CannotOpen> {
