@@ -17,6 +17,8 @@ mod checker;
 mod client;
 #[path = "crash/fsync.rs"]
 mod fsync;
+#[path = "crash/nodes.rs"]
+mod nodes;
 #[path = "crash/program.rs"]
 mod program;
 

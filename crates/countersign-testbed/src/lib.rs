@@ -40,7 +40,7 @@ pub use cluster::Cluster;
 pub use proxy::{Direction, Proxy, When};
 pub use query::Rows;
 pub use schema::Schema;
-pub use server::Stop;
+pub use server::{Stop, free_port};
 pub use tls::Tls;
 pub use twice::{STORE_VARIABLE, run_again_on_postgres, schema_if_asked};
 

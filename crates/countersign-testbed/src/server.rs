@@ -197,7 +197,7 @@ impl Drop for Server {
 }
 
 /// A port below those that systems lend to outgoing connections: one of these would take it while a server is stopped.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let drawn = std::iter::from_fn(|| getrandom::u32().ok());
     let mut ports = drawn.map(|number| 12_000 + u16::try_from(number % 20_000).expect("a small number"));
     let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();

@@ -1,6 +1,7 @@
 //! A client that works until nobody answers any more, remembers what it was promised, and comes back for it.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::checker::witness::{Held, Reply, Witness};
 
@@ -51,10 +52,20 @@ impl Client {
 
     /// Comes back for what it was promised, and then works on until the program dies.
     pub async fn works(&mut self, witness: &Witness) {
+        self.works_until(witness, &AtomicBool::new(false)).await;
+    }
+
+    /// As [`Client::works`], until it is told to stop; whether it was answered for so long.
+    pub async fn works_until(&mut self, witness: &Witness, stop: &AtomicBool) -> bool {
         if self.takes_stock_or_stops(witness).await.is_err() {
-            return;
+            return false;
         }
-        while self.step(witness).await.is_ok() {}
+        while !stop.load(Ordering::Relaxed) {
+            if self.step(witness).await.is_err() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Asks once for all that it was promised. What it hears is in the log, and the checker's to judge.

@@ -20,8 +20,8 @@ const BANNED: [(&str, &str, &str); 13] = [
     ("lorem", " ipsum", "write what is meant"),
 ];
 
-const TEXTS: [&str; 14] =
-    ["rs", "md", "toml", "sql", "html", "js", "mjs", "ts", "css", "py", "sh", "yml", "snap", ""];
+const TEXTS: [&str; 15] =
+    ["rs", "md", "toml", "sql", "html", "js", "mjs", "ts", "css", "py", "sh", "yml", "conf", "snap", ""];
 
 /// Everything else is a stray: a build's output, a download, a log.
 const OTHERS: [&str; 6] = ["json", "bin", "txt", "lock", "svg", "gitignore"];
