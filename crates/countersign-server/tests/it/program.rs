@@ -1,7 +1,9 @@
 //! The actors: an operator with a folder of their own, and a service that runs there.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -115,10 +117,10 @@ pub(crate) struct Service {
 impl Service {
     fn start(mut command: Command) -> Self {
         // Its own group, so that a signal to the tests is not one to it.
-        command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let greeting = tempfile::tempfile().unwrap();
+        command.process_group(0).stdout(greeting.try_clone().unwrap()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let log = lines_of(child.stderr.take().unwrap());
-        let greeting = lines_of(child.stdout.take().unwrap());
         let mut service = Self {
             child,
             address: SocketAddr::from(([0, 0, 0, 0], 0)),
@@ -132,7 +134,7 @@ impl Service {
         // What it says on standard output ends before it answers.
         let answer = service.get("/health/live");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        service.greeting = greeting.try_iter().collect::<Vec<_>>().join("\n");
+        service.greeting = whole(&greeting);
         service
     }
 
@@ -216,6 +218,13 @@ pub(crate) fn rest(stream: &mut TcpStream) -> String {
     // A reset after the answer is the end of it too.
     let _ = stream.read_to_end(&mut bytes);
     String::from_utf8(bytes).unwrap()
+}
+
+/// What stands in a file. It leaves the place alone where somebody else writes on.
+fn whole(file: &File) -> String {
+    let mut bytes = vec![0; usize::try_from(file.metadata().unwrap().len()).unwrap()];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    String::from_utf8(bytes).unwrap().trim_end().to_owned()
 }
 
 fn lines_of(stream: impl Read + Send + 'static) -> Receiver<String> {
