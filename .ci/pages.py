@@ -37,6 +37,14 @@ def check_links() -> None:
                 problems.append(f"{page.relative_to(ROOT)}: {target} has no such heading")
 
 
+def check_copies() -> None:
+    """A file that a page shows is the file that is run."""
+    for file in [ROOT / "docs/how-to/many-nodes/countersign.conf"]:
+        page = file.parent.with_suffix(".md")
+        if f"```nginx\n{file.read_text()}```" not in page.read_text():
+            problems.append(f"{page.relative_to(ROOT)}: it does not show {file.name} as it is")
+
+
 def check_settings() -> None:
     source = (ROOT / "crates/countersign/src/settings/spec.rs").read_text()
     specs = re.findall(r'(?:spec|list)\(\s*"([^"]+)",\s*"([^"]+)",\s*"([^"]+)"', source)
@@ -102,6 +110,7 @@ def check_dependencies() -> None:
 
 
 check_links()
+check_copies()
 check_dependencies()
 check_settings()
 check_codes()
