@@ -16,6 +16,8 @@
 mod checker;
 #[path = "nodes/commands.rs"]
 mod commands;
+#[path = "nodes/failover.rs"]
+mod failover;
 #[expect(dead_code, reason = "the tests on SQLite use the rest of it")]
 #[path = "it/program.rs"]
 mod program;
