@@ -108,6 +108,11 @@ impl Person {
         (0..count).map(|number| Self::sign_up(address, number)).collect()
     }
 
+    /// Somebody with the same password, whom the service has come to know in another way.
+    pub(crate) fn numbered(&self, number: usize) -> Self {
+        Self { name: format!("person-{number}"), password: self.password.clone() }
+    }
+
     fn credentials(&self, password: &str) -> Value {
         json!({ "username": self.name, "password": password })
     }

@@ -1,18 +1,19 @@
 //! Where a measurement takes place: the program, a folder on the right disk, and how long and how often to measure.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::Outcome;
+use crate::postgres::site::Site;
 use crate::server::Server;
 
 /// Unrecorded load before the first round: caches fill, connections and statements are made once.
 const WARM_UP: Duration = Duration::from_millis(500);
 
 /// The means of every measurement.
-#[derive(Debug)]
 pub(crate) struct Lab {
     /// The program to measure.
     pub(crate) program: PathBuf,
@@ -20,6 +21,7 @@ pub(crate) struct Lab {
     pub(crate) lasts: Duration,
     /// How many rounds there are.
     pub(crate) rounds: usize,
+    site: OnceCell<Site>,
     dir: TempDir,
 }
 
@@ -30,7 +32,7 @@ impl Lab {
     /// When the folder can't be made.
     pub(crate) fn open(program: PathBuf, parent: &Path, lasts: Duration, rounds: usize) -> Outcome<Self> {
         let dir = tempfile::Builder::new().prefix("countersign-bench-").tempdir_in(parent)?;
-        Ok(Self { program, lasts, rounds, dir })
+        Ok(Self { program, lasts, rounds, site: OnceCell::new(), dir })
     }
 
     /// The folder that everything of this run lies in.
@@ -44,6 +46,20 @@ impl Lab {
     /// As [`Server::start`].
     pub(crate) fn server(&self, name: &str) -> Outcome<Server> {
         Server::start(&self.program, &self.data_dir(name))
+    }
+
+    /// Where everything on PostgreSQL is measured, made ready when it is first asked for.
+    ///
+    /// # Errors
+    /// As [`Site::open`].
+    pub(crate) fn site(&self) -> Outcome<&Site> {
+        if let Some(site) = self.site.get() {
+            return Ok(site);
+        }
+        // The folder of this run is its owner's alone; PostgreSQL may run as another user, who must get to its own.
+        let beside = self.dir().parent().unwrap_or(self.dir());
+        let site = Site::open(&self.program, self.dir(), beside)?;
+        Ok(self.site.get_or_init(|| site))
     }
 
     /// The data folder of the server of that name.

@@ -44,6 +44,8 @@ pub(crate) trait Script: Send + 'static {
 pub(crate) struct Load {
     /// The server.
     pub(crate) to: SocketAddr,
+    /// Another one, which every second client asks instead.
+    pub(crate) also: Option<SocketAddr>,
     /// How long new requests are begun; those under way are waited for.
     pub(crate) lasts: Duration,
     /// Threads of the generator.
@@ -66,6 +68,12 @@ pub(crate) struct Taken<S> {
 }
 
 impl<S> Taken<S> {
+    /// What came of a load that somebody else put on.
+    pub(crate) fn nothing(scripts: Vec<S>) -> Self {
+        let (served, refused) = Default::default();
+        Self { scripts, served, refused, lasted: Duration::ZERO }
+    }
+
     /// Requests served in a second.
     pub(crate) fn rate(&self) -> f64 {
         self.served.count() as f64 / self.lasted.as_secs_f64()
@@ -84,7 +92,7 @@ struct Client<S> {
 impl Load {
     /// Two generator threads, each client in a closed loop.
     pub(crate) fn closed_loop(to: SocketAddr, lasts: Duration) -> Self {
-        Self { to, lasts, threads: 2, pace: None }
+        Self { to, also: None, lasts, threads: 2, pace: None }
     }
 
     /// Puts the load on, one connection for each script, all connected before the first asks.
@@ -97,8 +105,9 @@ impl Load {
         runtime.block_on(async {
             let ready = Arc::new(Barrier::new(scripts.len() + 1));
             let mut clients = Vec::with_capacity(scripts.len());
-            for script in scripts {
-                let wire = Wire::connect(self.to, script.address()).await?;
+            let servers = [self.to, self.also.unwrap_or(self.to)].into_iter().cycle();
+            for (script, server) in scripts.into_iter().zip(servers) {
+                let wire = Wire::connect(server, script.address()).await?;
                 clients.push(tokio::spawn(self.follow(script, wire, Arc::clone(&ready))));
             }
             ready.wait().await;
@@ -250,6 +259,15 @@ mod tests {
         assert_eq!((taken.refused.count(), taken.scripts.len()), (2, 2));
         assert!(taken.served.count() > 2);
         assert!(taken.rate() > 0.0);
+    }
+
+    #[test]
+    fn two_servers_share_the_clients() {
+        let (busy, idle) = (answering(&["503 Busy"]), answering(&["200 OK"]));
+        let load = Load { also: Some(idle), ..short(busy) };
+        let taken = load.put_on(vec![Hello, Hello]).unwrap();
+        assert!(taken.refused.count() > 0 && taken.served.count() > 0);
+        assert_eq!(Load { also: None, ..load }.put_on(vec![Hello, Hello]).unwrap().served.count(), 0);
     }
 
     #[test]

@@ -97,10 +97,27 @@ fn processor_time_of(pid: u32) -> Outcome<Duration> {
     ticks_of(&stat).map(|ticks| TICK * ticks).ok_or_else(|| "an unreadable /proc/PID/stat".into())
 }
 
+/// The processor time of a process, of the children that it has, and of those that it had.
+fn processor_time_of_family(pid: u32) -> Outcome<Duration> {
+    let mut ticks = 0;
+    for entry in fs::read_dir("/proc")?.flatten() {
+        // Most of these are no processes, and any process may be gone by now.
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        let is_parent = entry.file_name().to_str() == Some(pid.to_string().as_str());
+        if is_parent {
+            ticks += ticks_of(&stat).unwrap_or_default() + field(&stat, 16) + field(&stat, 17);
+        } else if field(&stat, 4) == pid {
+            ticks += ticks_of(&stat).unwrap_or_default();
+        }
+    }
+    Ok(TICK * ticks)
+}
+
 /// What the kernel charges a process with while it does something, with both kinds of work measured alike.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Meter {
     pid: u32,
+    read: fn(u32) -> Outcome<Duration>,
     before: Duration,
 }
 
@@ -110,7 +127,19 @@ impl Meter {
     /// # Errors
     /// When the process is gone.
     pub(crate) fn of(pid: u32) -> Outcome<Self> {
-        Ok(Self { pid, before: processor_time_of(pid)? })
+        Self::reading(processor_time_of, pid)
+    }
+
+    /// Begins to count the processor time of a process with all its children, as PostgreSQL has one for each connection.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub(crate) fn of_family(pid: u32) -> Outcome<Self> {
+        Self::reading(processor_time_of_family, pid)
+    }
+
+    fn reading(read: fn(u32) -> Outcome<Duration>, pid: u32) -> Outcome<Self> {
+        Ok(Self { pid, read, before: read(pid)? })
     }
 
     /// Begins to count the processor time of this process, for a ceiling that it reaches by itself.
@@ -126,18 +155,25 @@ impl Meter {
     /// # Errors
     /// When the process is gone.
     pub(crate) fn micros_for_each(self, count: u64) -> Outcome<f64> {
-        let used = processor_time_of(self.pid)?.saturating_sub(self.before);
+        let used = (self.read)(self.pid)?.saturating_sub(self.before);
         Ok(used.as_secs_f64() * 1e6 / count as f64)
     }
 }
 
-/// Fields 14 and 15, counted from behind the name in brackets: a name may hold spaces.
-fn ticks_of(stat: &str) -> Option<u32> {
+/// A numbered field of `/proc/PID/stat`, counted from behind the name in brackets: a name may hold spaces.
+fn field_of(stat: &str, number: usize) -> Option<u32> {
     let (_, fields) = stat.rsplit_once(") ")?;
-    let mut fields = fields.split(' ').skip(11);
-    let user: u32 = fields.next()?.parse().ok()?;
-    let system: u32 = fields.next()?.parse().ok()?;
-    Some(user + system)
+    fields.split(' ').nth(number.checked_sub(3)?)?.trim().parse().ok()
+}
+
+/// 0 where there is none.
+fn field(stat: &str, number: usize) -> u32 {
+    field_of(stat, number).unwrap_or_default()
+}
+
+/// User's and system's time.
+fn ticks_of(stat: &str) -> Option<u32> {
+    Some(field_of(stat, 14)? + field_of(stat, 15)?)
 }
 
 #[cfg(test)]
@@ -156,6 +192,16 @@ mod tests {
     fn processor_time_is_found_behind_a_name_with_spaces() {
         let stat = "7 (a ) b) S 1 2 3 4 5 6 7 8 9 10 140 2 0 0 20 0 1 0 5 6 7";
         assert_eq!(ticks_of(stat), Some(142));
+        assert_eq!((field(stat, 4), field(stat, 16), field(stat, 99)), (1, 0, 0));
+    }
+
+    #[test]
+    fn a_child_counts_for_its_family_while_it_runs_and_after() {
+        let meter = Meter::of_family(std::process::id()).unwrap();
+        let script = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done";
+        let mut child = std::process::Command::new("sh").args(["-c", script]).spawn().unwrap();
+        child.wait().unwrap();
+        assert!(meter.micros_for_each(1).unwrap() > 0.0);
     }
 
     #[test]

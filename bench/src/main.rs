@@ -14,6 +14,12 @@ mod machine;
 mod load;
 mod server;
 mod api;
+mod postgres {
+    //! PostgreSQL in a cluster of our own, populated.
+    pub(crate) mod cluster;
+    pub(crate) mod population;
+    pub(crate) mod site;
+}
 mod lab;
 
 mod ceilings {
@@ -21,6 +27,7 @@ mod ceilings {
     pub(crate) mod argon2;
     pub(crate) mod disk;
     pub(crate) mod hyper;
+    pub(crate) mod pgbench;
     pub(crate) mod sqlite;
 }
 
@@ -32,6 +39,16 @@ mod scenarios {
     pub(crate) mod sign_in;
     pub(crate) mod start;
     pub(crate) mod storm;
+
+    pub(crate) mod postgres {
+        //! The same on PostgreSQL, and what only it has.
+        pub(crate) mod growth;
+        pub(crate) mod me;
+        pub(crate) mod nodes;
+        pub(crate) mod refresh;
+        pub(crate) mod sign_in;
+        pub(crate) mod split;
+    }
 }
 
 // The whole.

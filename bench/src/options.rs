@@ -9,7 +9,22 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use crate::ceilings::hyper::SUBCOMMAND;
 
 /// The measurements by name, in the order of the table.
-pub(crate) const WORKS: [&str; 6] = ["fsync", "me", "refresh", "sign-in", "storm", "start"];
+pub(crate) const WORKS: [&str; 11] = [
+    "fsync",
+    "me",
+    "refresh",
+    "sign-in",
+    "storm",
+    "start",
+    "postgres-refresh",
+    "postgres-me",
+    "postgres-nodes",
+    "postgres-growth",
+    "postgres-sign-in",
+];
+
+/// What all those begin with that need PostgreSQL; by itself it names them all.
+pub(crate) const POSTGRES: &str = "postgres";
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -44,7 +59,7 @@ pub(crate) struct Plan {
 
 fn command() -> Command {
     let path = || value_parser!(PathBuf);
-    let names = ["all"].into_iter().chain(WORKS);
+    let names = ["all", POSTGRES].into_iter().chain(WORKS);
     Command::new("countersign-bench")
         .about("Measures the real program beside the ceilings of this machine, in the same run.")
         .args_conflicts_with_subcommands(true)
@@ -110,7 +125,10 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Asked, 
     let number = |name| matches.get_one::<u64>(name).copied().unwrap_or(1);
     let asked: Vec<&str> =
         matches.get_many::<String>("works").into_iter().flatten().map(String::as_str).collect();
-    let wanted = |work: &&str| asked.contains(&"all") || asked.contains(work);
+    let wanted = |work: &&str| {
+        let is_of_group = asked.contains(&POSTGRES) && work.starts_with(POSTGRES);
+        asked.contains(&"all") || is_of_group || asked.contains(work)
+    };
     Ok(Asked::Measure(Plan {
         works: WORKS.into_iter().filter(wanted).map(str::to_owned).collect(),
         lasts: Duration::from_secs(number("seconds")),
@@ -154,6 +172,11 @@ mod tests {
         assert_eq!(plan.works, ["me", "storm"]);
         assert_eq!((plan.lasts, plan.rounds, plan.json), (Duration::from_secs(7), 2, true));
         assert_eq!(plan.server, Some(PathBuf::from("x")));
+    }
+
+    #[test]
+    fn the_measurements_on_postgresql_have_a_name_together() {
+        assert_eq!(plan("start postgres").works, WORKS[5..]);
     }
 
     #[test]

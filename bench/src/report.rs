@@ -61,6 +61,8 @@ pub(crate) enum Aim {
     None,
     /// At least this share of the ceiling, in the median.
     ShareOfCeiling { now: f64, finally: f64 },
+    /// At most so many times the floor beside it, in the median.
+    TimesTheFloor(f64),
     /// Less than this, in the median.
     Below { now: f64, finally: f64 },
     /// Less than this in every round.
@@ -104,6 +106,7 @@ impl Row {
         let (value, wanted) = match self.aim {
             Aim::None => return None,
             Aim::ShareOfCeiling { now, .. } => return self.ratio().map(|ratio| ratio.median() >= now),
+            Aim::TimesTheFloor(most) => return self.ratio().map(|ratio| ratio.median() <= most),
             Aim::Below { now, .. } => (self.figure.median(), now),
             Aim::NeverAbove { now, .. } => (self.figure.most(), now),
         };
@@ -116,6 +119,7 @@ impl Row {
             Aim::ShareOfCeiling { now, finally } => {
                 format!("≥ {} (finally {})", percent(now), percent(finally))
             }
+            Aim::TimesTheFloor(most) => format!("≤ {}", times(most)),
             Aim::Below { now, finally } | Aim::NeverAbove { now, finally } => {
                 format!("< {} (finally {})", self.unit.show(now), self.unit.show(finally))
             }
@@ -225,6 +229,15 @@ mod tests {
         assert_eq!(row(1.0, share).beside("limit", ceiling.clone()).met(), Some(true));
         assert_eq!(row(0.9, share).beside("limit", ceiling).met(), Some(false));
         assert_eq!(row(1.0, share).met(), None);
+    }
+
+    #[test]
+    fn growth_is_judged_by_how_many_times_the_floor_it_is() {
+        let most = Aim::TimesTheFloor(1.3);
+        let floor = Series::from_iter([1.0, 1.0, 2.0]);
+        assert_eq!(row(1.25, most).beside("few", floor.clone()).met(), Some(true));
+        assert_eq!(row(1.35, most).beside("few", floor).met(), Some(false));
+        assert!(row(1.0, most).markdown().contains("≤ 1.30 ×"));
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::lab::Lab;
 use crate::machine::Machine;
-use crate::options::Plan;
+use crate::options::{POSTGRES, Plan};
 use crate::report::{Report, Row};
+use crate::scenarios::postgres;
 use crate::scenarios::{fsync, me, refresh, sign_in, start, storm};
 use crate::{Outcome, server};
 
@@ -19,6 +20,10 @@ pub(crate) fn measure(plan: &Plan) -> Outcome<()> {
         Some(dir) => dir.canonicalize()?,
         None => beside_this_program()?,
     };
+    if plan.works.iter().any(|work| work.starts_with(POSTGRES)) {
+        // Said now, not after all that needs none.
+        countersign_testbed::available()?;
+    }
     let machine = Machine::of(&parent).to_string();
     let lab = Lab::open(program, &parent, plan.lasts, plan.rounds)?;
     let mut rows = Vec::new();
@@ -45,6 +50,11 @@ fn one(work: &str, lab: &Lab) -> Outcome<Vec<Row>> {
         "sign-in" => sign_in::measure(lab),
         "storm" => storm::measure(lab),
         "start" => start::measure(lab),
+        "postgres-refresh" => postgres::refresh::measure(lab),
+        "postgres-me" => postgres::me::measure(lab),
+        "postgres-nodes" => postgres::nodes::measure(lab),
+        "postgres-growth" => postgres::growth::measure(lab),
+        "postgres-sign-in" => postgres::sign_in::measure(lab),
         unknown => Err(format!("no such measurement: {unknown}").into()),
     };
     rows.map_err(|error| format!("{work}: {error}").into())

@@ -1,5 +1,6 @@
 //! The real program, started as an operator would start it, in a folder of its own.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -35,12 +36,20 @@ impl Server {
     /// # Errors
     /// When the program can't be run, ends, or does not answer.
     pub(crate) fn start(program: &Path, data_dir: &Path) -> Outcome<Self> {
+        Self::start_with(program, data_dir, &[])
+    }
+
+    /// As [`Server::start`], with more said on its command line.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub(crate) fn start_with(program: &Path, data_dir: &Path, words: &[&OsStr]) -> Outcome<Self> {
         let address = free_address()?;
         let log_path = data_dir.with_extension("log");
         let log = File::create(&log_path)?;
         let mut command = Command::new(program);
         command.arg("serve").arg("--listen").arg(address.to_string()).arg("--data-dir").arg(data_dir);
-        command.args(["--rate-limit", "off"]);
+        command.args(["--rate-limit", "off"]).args(words);
         // No file and no variable of whoever measures may change what is measured.
         command.current_dir(data_dir.parent().unwrap_or(data_dir));
         for (name, _) in std::env::vars_os() {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::Outcome;
 use crate::api::{Person, ask, get_me};
 use crate::ceilings::hyper::BareHyper;
+use crate::dice::Dice;
 use crate::figures::Series;
 use crate::lab::Lab;
 use crate::load::{Load, Script, Taken, Verdict};
@@ -16,10 +17,12 @@ use crate::wire::Answer;
 /// Connections, each with a user and a sign-in of its own.
 const CLIENTS: usize = 64;
 
-/// A client that asks who it is.
-#[derive(Debug)]
+/// A client that asks who it is, with one of its access tokens after the other.
+#[derive(Debug, Clone)]
 pub(crate) struct Me {
-    request: Vec<u8>,
+    requests: Vec<Vec<u8>>,
+    chosen: usize,
+    dice: Dice,
 }
 
 impl Me {
@@ -28,17 +31,24 @@ impl Me {
     /// # Errors
     /// When a sign-in fails.
     pub(crate) fn of(people: &[Person], address: SocketAddr) -> Outcome<Vec<Self>> {
-        let one = |person: &Person| Ok(Self { request: get_me(&person.sign_in(address)?.access_token) });
+        let one = |person: &Person| Ok(Self::holding(0, [person.sign_in(address)?.access_token]));
         people.iter().map(one).collect()
+    }
+
+    /// A client with these access tokens.
+    pub(crate) fn holding(number: usize, tokens: impl IntoIterator<Item = String>) -> Self {
+        let requests = tokens.into_iter().map(|token| get_me(&token)).collect();
+        Self { requests, chosen: 0, dice: Dice::of(number) }
     }
 }
 
 impl Script for Me {
     fn request(&self) -> &[u8] {
-        &self.request
+        self.requests.get(self.chosen).map_or(&[], Vec::as_slice)
     }
 
     fn judge(&mut self, answer: &Answer<'_>) -> Verdict {
+        self.chosen = self.dice.throw(self.requests.len());
         if answer.status == 200 { Verdict::Served } else { Verdict::Unexpected }
     }
 }
@@ -50,8 +60,10 @@ pub(crate) struct Side {
     pub(crate) rates: Series,
     /// Microseconds of processor time for each request.
     pub(crate) cpu: Series,
-    p50: Series,
-    p99: Series,
+    /// Half of the requests are answered within so many milliseconds.
+    pub(crate) p50: Series,
+    /// All but one in a hundred are.
+    pub(crate) p99: Series,
 }
 
 impl Side {
@@ -63,10 +75,15 @@ impl Side {
         let meter = Meter::of(pid)?;
         let taken = load.put_on(scripts)?;
         self.cpu.push(meter.micros_for_each(taken.served.count())?);
+        self.note(&taken);
+        Ok(taken)
+    }
+
+    /// Notes what came of a load whose processor time nobody asks for.
+    pub(crate) fn note<S>(&mut self, taken: &Taken<S>) {
         self.rates.push(taken.rate());
         self.p50.push(millis(taken.served.quantile(0.5)));
         self.p99.push(millis(taken.served.quantile(0.99)));
-        Ok(taken)
     }
 
     /// The rows below the rate: what a request costs the server, and how long its client waits.

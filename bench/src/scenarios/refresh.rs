@@ -30,14 +30,15 @@ const ROWS: usize = 1_000_000;
 
 /// A client that refreshes one of its sign-ins after the other, each with its newest token.
 #[derive(Debug, Clone)]
-struct Refresh {
+pub(crate) struct Refresh {
     chains: Vec<Chain>,
     chosen: usize,
     dice: Dice,
 }
 
 impl Refresh {
-    fn of(number: usize, chains: Vec<Chain>) -> Self {
+    /// A client with these sign-ins.
+    pub(crate) fn of(number: usize, chains: Vec<Chain>) -> Self {
         Self { chains, chosen: 0, dice: Dice::of(number) }
     }
 }

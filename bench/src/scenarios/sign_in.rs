@@ -9,10 +9,11 @@ use crate::load::{Load, Script, Verdict};
 use crate::machine::{Meter, cores};
 use crate::report::{Aim, Row, Unit};
 use crate::scenarios::me::Side;
+use crate::server::Server;
 use crate::wire::Answer;
 
 /// Connections when the service is busy but not stormed.
-const CLIENTS: usize = 16;
+pub(crate) const CLIENTS: usize = 16;
 
 /// A client that signs in with the right password.
 #[derive(Debug)]
@@ -37,6 +38,14 @@ impl Script for SignIn {
 pub(crate) fn measure(lab: &Lab) -> Outcome<Vec<Row>> {
     let server = lab.server("sign-in")?;
     let people = Person::sign_up_many(server.address, CLIENTS)?;
+    measure_on(lab, "", server, &people)
+}
+
+/// Measures it for people that a server knows; `prefix` says what is special about that.
+///
+/// # Errors
+/// When a right password is refused.
+pub(crate) fn measure_on(lab: &Lab, prefix: &str, server: Server, people: &[Person]) -> Outcome<Vec<Row>> {
     let clients = |count: usize| -> Vec<_> {
         people.iter().take(count).map(|person| SignIn { request: person.right_password() }).collect()
     };
@@ -55,11 +64,17 @@ pub(crate) fn measure(lab: &Lab) -> Outcome<Vec<Row>> {
     }
     server.stop()?;
     let row = |connections: usize, rates: Series| {
-        Row::new(format!("sign-ins, {connections} connections"), Unit::PerSecond, rates)
+        Row::new(format!("{prefix}sign-ins, {connections} connections"), Unit::PerSecond, rates)
             .beside("raw Argon2id", raw.clone())
             .aiming(Aim::ShareOfCeiling { now: 0.95, finally: 0.97 })
     };
+    let waits = |side: &Side| {
+        [("- p50", &side.p50), ("- p99", &side.p99)]
+            .map(|(name, times)| Row::new(name, Unit::Millis, times.clone()))
+    };
+    let (of_few, of_many) = (waits(&quiet), waits(&busy));
     let cpu =
         Row::new("- processor time of the server", Unit::Micros, busy.cpu).beside("raw Argon2id", raw_cpu);
-    Ok(vec![row(few, quiet.rates), row(CLIENTS, busy.rates), cpu])
+    let few = [row(few, quiet.rates)].into_iter().chain(of_few);
+    Ok(few.chain([row(CLIENTS, busy.rates)]).chain(of_many).chain([cpu]).collect())
 }

@@ -108,9 +108,9 @@ fn storm(
     let stormers: Vec<_> =
         (0..=u8::MAX).map(|number| Stormer::numbered(number, people)).collect::<Outcome<_>>()?;
     std::thread::scope(|scope| {
-        let storm = scope.spawn(|| Load::closed_loop(address, lab.lasts).put_on(stormers));
-        let observed =
-            Load { threads: 1, pace, ..Load::closed_loop(address, lab.lasts) }.put_on(observers)?;
+        let load = Load::closed_loop(address, lab.lasts);
+        let storm = scope.spawn(move || load.put_on(stormers));
+        let observed = Load { threads: 1, pace, ..load }.put_on(observers)?;
         let stormed = storm.join().map_err(|_| "the storm's generator died")??;
         Ok((stormed, observed))
     })

@@ -1,6 +1,7 @@
 //! PostgreSQL clusters: one that all tests of a process share, and those of tests that break theirs.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::OnceLock;
 
 use tokio_postgres::Config;
@@ -34,7 +35,13 @@ pub struct Cluster {
 impl Cluster {
     /// Starts a cluster with these settings of `postgresql.conf`. It writes as safely as PostgreSQL does by itself.
     pub fn start(options: &[(&str, &str)]) -> Self {
-        let server = Server::create(options);
+        Self::start_in(&std::env::temp_dir(), options)
+    }
+
+    /// As [`Cluster::start`], with its folder in another than the system's folder for temporary files, which may lie in
+    /// memory. The user that the server runs as must get there.
+    pub fn start_in(parent: &Path, options: &[(&str, &str)]) -> Self {
+        let server = Server::create(parent, options);
         ask(&server.config("postgres"), &format!("CREATE DATABASE {DATABASE}")).expect("a new database");
         Self::of(server)
     }

@@ -26,8 +26,9 @@ pub(crate) struct Guardian {
 
 impl Guardian {
     /// Makes a folder that the server's user owns, guarded from the first moment.
-    pub(crate) fn new() -> Self {
-        let folder = tempfile::Builder::new().prefix("countersign-").tempdir().expect("a temporary folder");
+    pub(crate) fn new(parent: &Path) -> Self {
+        let mut builder = tempfile::Builder::new();
+        let folder = builder.prefix("countersign-").tempdir_in(parent).expect("a temporary folder");
         installation::give_away(folder.path());
         let programs = installation::find().unwrap_or_else(|missing| panic!("{missing}"));
         let mut shell = installation::command("sh", folder.path());

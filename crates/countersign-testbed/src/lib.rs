@@ -30,6 +30,7 @@ mod query;
 mod server;
 mod cluster;
 mod schema;
+mod programs;
 mod replica;
 mod tls;
 mod twice;

@@ -49,8 +49,8 @@ const SETTINGS: &str = "testbed.conf";
 
 impl Server {
     /// A new cluster, started with these settings.
-    pub(crate) fn create(settings: &[(&str, &str)]) -> Self {
-        let mut server = Self::empty(settings);
+    pub(crate) fn create(parent: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut server = Self::empty(parent, settings);
         let mut initdb = server.program("initdb");
         initdb.args(["--username=countersign", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]);
         server.run(initdb.arg("--pgdata").arg(server.data()));
@@ -64,7 +64,7 @@ impl Server {
     pub(crate) fn standby_of(primary: &Self) -> Self {
         let settings: Vec<(&str, &str)> =
             primary.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let mut server = Self::empty(&settings);
+        let mut server = Self::empty(&std::env::temp_dir(), &settings);
         let mut copy = server.program("pg_basebackup");
         copy.args(["--username=countersign", "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]);
         copy.arg("--host").arg(primary.folder()).arg("--port").arg(primary.port.to_string());
@@ -73,10 +73,10 @@ impl Server {
         server
     }
 
-    fn empty(settings: &[(&str, &str)]) -> Self {
+    fn empty(parent: &Path, settings: &[(&str, &str)]) -> Self {
         let settings =
             settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Self { process: Mutex::new(None), port: 0, guardian: Guardian::new(), settings }
+        Self { process: Mutex::new(None), port: 0, guardian: Guardian::new(parent), settings }
     }
 
     /// Starts it for the first time. Between the choice of a port and its use somebody else may take it.
@@ -160,6 +160,11 @@ impl Server {
         let mut config = Config::new();
         config.host_path(self.folder()).port(self.port).user("countersign").dbname(database);
         config
+    }
+
+    /// The process id, while it runs.
+    pub(crate) fn process_id(&self) -> Option<u32> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Child::id)
     }
 
     pub(crate) fn port(&self) -> u16 {
