@@ -237,7 +237,7 @@ fn plain(value: &toml::Value) -> Option<String> {
 
 /// Whether Kubernetes put this variable in: it does so in every pod for every service of the name space, and
 /// a service called `countersign`, or `countersign-something`, gives names that begin like ours. The tests'
-/// own variables are not settings either.
+/// own variables are not settings either, nor are those of `countersign copy`.
 fn is_somebody_elses(variable: &str, value: &OsStr) -> bool {
     let Some(name) = variable.strip_prefix(PREFIX) else { return false };
     let of_our_service = name.starts_with("SERVICE_") || name.starts_with("PORT");
@@ -250,7 +250,7 @@ fn is_somebody_elses(variable: &str, value: &OsStr) -> bool {
         || ["_TCP", "_UDP", "_SCTP"]
             .iter()
             .any(|protocol| name.contains("_PORT_") && name.contains(protocol));
-    of_our_service || of_a_neighbour || name.starts_with("TEST_")
+    of_our_service || of_a_neighbour || name.starts_with("TEST_") || matches!(name, "COPY_FROM" | "COPY_TO")
 }
 
 /// All problems, one a line, each with its source.

@@ -36,6 +36,7 @@ pub mod profile;
 pub mod sessions;
 mod forward_auth;
 pub mod operator;
+pub mod copy;
 pub mod trail;
 mod health;
 mod api_docs;

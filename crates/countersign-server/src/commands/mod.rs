@@ -4,6 +4,7 @@ mod audit;
 mod cleanup;
 mod completions;
 mod config;
+mod copy;
 mod desk;
 mod explain;
 mod migrate;
@@ -21,11 +22,12 @@ use crate::exit::{Failure, Outcome};
 use crate::output::harmless;
 
 /// Every command, in the order of `--help`.
-pub(crate) fn all() -> [Command; 9] {
+pub(crate) fn all() -> [Command; 10] {
     [
         serve::command(),
         migrate::command(),
         cleanup::command(),
+        copy::command(),
         user::command(),
         audit::command(),
         explain::command(),
@@ -41,6 +43,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Outcome {
         Some(("serve", arguments)) => serve::run(arguments),
         Some(("migrate", arguments)) => migrate::run(arguments),
         Some(("cleanup", arguments)) => cleanup::run(arguments),
+        Some(("copy", arguments)) => copy::run(arguments),
         Some(("user", arguments)) => user::run(arguments),
         Some(("audit", arguments)) => audit::run(arguments),
         Some(("explain", arguments)) => explain::run(arguments),

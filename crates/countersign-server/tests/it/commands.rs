@@ -10,6 +10,7 @@ fn every_command_explains_itself() {
         "serve",
         "migrate",
         "cleanup",
+        "copy",
         "user",
         "audit",
         "explain",

@@ -9,6 +9,7 @@
 
 mod audit;
 mod commands;
+mod copy;
 mod limits;
 mod program;
 mod serving;

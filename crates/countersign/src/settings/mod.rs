@@ -116,6 +116,16 @@ pub enum Database {
     Postgres(SecretString),
 }
 
+impl Database {
+    /// Reads `sqlite://PATH` or `postgres://…`.
+    ///
+    /// # Errors
+    /// Why it is neither, and what to write.
+    pub fn parse(given: &str) -> words::Parsed<Self> {
+        words::database(given)
+    }
+}
+
 /// What signs access tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {

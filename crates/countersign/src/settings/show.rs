@@ -26,10 +26,7 @@ impl Settings {
             "issuer" => self.issuer().to_owned(),
             "audience" => return self.audience.clone(),
             "data_dir" => self.data_dir.display().to_string(),
-            "database_url" => match self.database() {
-                Database::Sqlite(file) => format!("sqlite://{}", file.display()),
-                Database::Postgres(url) => server_without_secrets(url.expose_secret()),
-            },
+            "database_url" => database_without_secrets(&self.database()),
             "database_connections" => self.database_connections.to_string(),
             "secret_key" => match &self.secret_key {
                 Some(_) => HIDDEN.to_owned(),
@@ -123,6 +120,15 @@ impl Settings {
                 _ => None,
             }
         })
+    }
+}
+
+/// Where a database is, without what may be secret in its URL.
+#[must_use]
+pub fn database_without_secrets(database: &Database) -> String {
+    match database {
+        Database::Sqlite(file) => format!("sqlite://{}", file.display()),
+        Database::Postgres(url) => server_without_secrets(url.expose_secret()),
     }
 }
 

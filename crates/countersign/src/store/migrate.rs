@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
+use super::copy::marker;
 use super::sqlite::Connection;
 use super::{CannotOpen, Value};
 use crate::error::{Error, Result};
@@ -36,7 +37,42 @@ pub(super) fn newest_version() -> i64 {
 /// Brings the schema up to date. The write lock is held from the first look to the commit, so that of several
 /// programs that start together one migrates and the others find it done.
 pub(super) fn sqlite(connection: &mut Connection) -> std::result::Result<(), CannotOpen> {
+    if sqlite_marker(connection).map_err(|error| failed(&error))?.is_some() {
+        return Err(marker::refusal());
+    }
     apply(connection, SQLITE)
+}
+
+/// What an unfinished copy is marked with, if the database is one.
+pub(super) fn sqlite_marker(connection: &mut Connection) -> Result<Option<String>> {
+    if !has_ledger(connection)? {
+        return Ok(None);
+    }
+    connection.one(marker::FIND, &[marker::VERSION.into()], |row| row.text(0))
+}
+
+/// The database must be at this program's very version, and whole: it is only going to be read.
+pub(super) fn demand_sqlite(connection: &mut Connection) -> std::result::Result<(), CannotOpen> {
+    if sqlite_marker(connection).map_err(|error| failed(&error))?.is_some() {
+        return Err(marker::refusal());
+    }
+    let has_ledger = has_ledger(connection).map_err(|error| failed(&error))?;
+    let applied = if has_ledger { applied(connection).map_err(|error| failed(&error))? } else { vec![] };
+    demand(&applied, SQLITE)
+}
+
+pub(super) fn demand(applied: &[Applied], known: &[Migration]) -> std::result::Result<(), CannotOpen> {
+    verify(applied, known)?;
+    match applied.last() {
+        None => Err(CannotOpen("there is no Countersign database in it".to_owned())),
+        Some(last) if applied.len() < known.len() => Err(CannotOpen(format!(
+            "it has schema version {}, older than this program's {}: bring it up to date first, by `countersign \
+             migrate --database-url` with its URL and the settings of its service",
+            last.version,
+            newest_version()
+        ))),
+        Some(_) => Ok(()),
+    }
 }
 
 pub(super) fn apply(
@@ -66,14 +102,17 @@ fn up_to_date(
     connection: &mut Connection,
     migrations: &[Migration],
 ) -> std::result::Result<bool, CannotOpen> {
-    let table = "SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations'";
-    let exists = connection.one(table, &[], |row| row.int(0)).map_err(|error| failed(&error))?.is_some();
-    if !exists {
+    if !has_ledger(connection).map_err(|error| failed(&error))? {
         return Ok(false);
     }
     let applied = applied(connection).map_err(|error| failed(&error))?;
     verify(&applied, migrations)?;
     Ok(applied.len() == migrations.len())
+}
+
+fn has_ledger(connection: &mut Connection) -> Result<bool> {
+    let table = "SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations'";
+    connection.one(table, &[], |row| row.int(0)).map(|found| found.is_some())
 }
 
 /// Gives the versions that were applied.
@@ -101,6 +140,10 @@ fn run(connection: &mut Connection, migration: &Migration) -> Result<()> {
     connection.attempt(insert, &values).map(drop)
 }
 
+/// The mark on an unfinished copy is no migration.
+pub(super) const APPLIED: &str =
+    "SELECT version, name, checksum FROM schema_migrations WHERE version <> $1 ORDER BY version";
+
 pub(super) struct Applied {
     pub(super) version: i64,
     pub(super) name: String,
@@ -108,8 +151,7 @@ pub(super) struct Applied {
 }
 
 fn applied(connection: &mut Connection) -> Result<Vec<Applied>> {
-    let list = "SELECT version, name, checksum FROM schema_migrations ORDER BY version";
-    connection.all(list, &[], |row| {
+    connection.all(APPLIED, &[marker::VERSION.into()], |row| {
         Ok(Applied { version: row.int(0)?, name: row.text(1)?, checksum: row.text(2)? })
     })
 }

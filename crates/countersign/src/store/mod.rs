@@ -15,6 +15,7 @@
 //! than once. Mails and hashes happen outside. SQL is static text with `$1…`, the same for every database.
 
 mod check;
+pub(crate) mod copy;
 mod migrate;
 mod postgres;
 mod row;

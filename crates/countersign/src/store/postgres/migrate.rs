@@ -4,18 +4,39 @@ use super::address::cause;
 use super::error::describe;
 use super::link::Link;
 use crate::store::CannotOpen;
-use crate::store::migrate::{Applied, LEDGER, Migration, POSTGRES, checksum, tell, verify};
+use crate::store::copy::marker;
+use crate::store::migrate::{APPLIED, Applied, LEDGER, Migration, POSTGRES, checksum, demand, tell, verify};
 use crate::time::Clock;
 
 /// Held to the end of the transaction. The first number is ours alone ("coun"), the second stands for the schema.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(1668248942, hashtext(current_schema()))";
 const HAS_LEDGER: &str = "SELECT to_regclass('schema_migrations') IS NOT NULL";
-const APPLIED: &str = "SELECT version, name, checksum FROM schema_migrations ORDER BY version";
 const NOTE: &str =
     "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)";
 
 pub(super) async fn run(link: &mut Link) -> Result<(), CannotOpen> {
+    if find_marker(link).await?.is_some() {
+        return Err(marker::refusal());
+    }
     apply(link, POSTGRES).await
+}
+
+/// What an unfinished copy is marked with, if the database is one.
+pub(super) async fn find_marker(link: &Link) -> Result<Option<String>, CannotOpen> {
+    if !has_ledger(link).await? {
+        return Ok(None);
+    }
+    let found = link.client.query_opt(marker::FIND, &[&marker::VERSION]).await.map_err(failed)?;
+    found.map(|row| row.try_get(0)).transpose().map_err(failed)
+}
+
+/// The database must be at this program's very version, and whole: it is only going to be read.
+pub(super) async fn demand_current(link: &Link) -> Result<(), CannotOpen> {
+    if find_marker(link).await?.is_some() {
+        return Err(marker::refusal());
+    }
+    let done = if has_ledger(link).await? { applied(link).await? } else { vec![] };
+    demand(&done, POSTGRES)
 }
 
 pub(in crate::store) async fn apply(link: &mut Link, migrations: &[Migration]) -> Result<(), CannotOpen> {
@@ -63,7 +84,7 @@ fn is_up_to_date(done: &[Applied], migrations: &[Migration]) -> Result<bool, Can
 }
 
 async fn applied(link: &Link) -> Result<Vec<Applied>, CannotOpen> {
-    let rows = link.client.query(APPLIED, &[]).await.map_err(failed)?;
+    let rows = link.client.query(APPLIED, &[&marker::VERSION]).await.map_err(failed)?;
     let read = rows.iter().map(|row| {
         Ok(Applied { version: row.try_get(0)?, name: row.try_get(1)?, checksum: row.try_get(2)? })
     });

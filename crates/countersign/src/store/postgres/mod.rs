@@ -5,6 +5,7 @@
 mod address;
 mod check;
 mod clock;
+mod copy;
 mod error;
 mod figures;
 mod link;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use self::clock::SharedClock;
+pub(super) use self::copy::{Source as CopySource, Target as CopyTarget};
 use self::link::{Links, Pool};
 use self::queue::Queue;
 pub(super) use self::transaction::Transaction;

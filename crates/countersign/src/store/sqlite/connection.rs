@@ -6,8 +6,9 @@ use std::collections::hash_map::Entry;
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, ErrorCode, ffi};
+use rusqlite::{CachedStatement, ErrorCode, OpenFlags, ffi};
 
 use crate::error::{Error, Internal, Result};
 use crate::store::row::Source;
@@ -54,6 +55,23 @@ impl Connection {
         let connection = Self::open(file)?;
         connection.batch("PRAGMA query_only = ON")?;
         Ok(connection)
+    }
+
+    /// Opens a file that is there, and leaves it as it is, to the last byte: without a change of its mode, and without
+    /// the checkpoint at the end that would move what stands in its write-ahead log.
+    pub(super) fn open_untouched(file: &Path) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = rusqlite::Connection::open_with_flags(file, flags).map_err(trouble)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(trouble)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(trouble)?;
+        connection.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF").map_err(trouble)?;
+        connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+        Ok(Self { sqlite: connection, places: RefCell::default() })
+    }
+
+    /// A statement whose text is not static, and whose parameters are bound by their place.
+    pub(super) fn statement(&self, sql: &str) -> Result<CachedStatement<'_>> {
+        self.sqlite.prepare_cached(sql).map_err(trouble)
     }
 
     /// Runs statements without parameters: transaction control and migrations.
@@ -154,7 +172,7 @@ fn is_unique_violation(error: &rusqlite::Error) -> bool {
 }
 
 /// A database in trouble is an expected state; a statement that can't be right is a fault of ours.
-fn trouble(error: rusqlite::Error) -> Error {
+pub(super) fn trouble(error: rusqlite::Error) -> Error {
     use ErrorCode as Code;
     let internal = Internal::new(format!("SQLite: {error}"));
     match error.sqlite_error_code() {

@@ -1,6 +1,7 @@
 //! The embedded engine: one thread writes, in groups that share one fsync; reads happen in place.
 
 mod connection;
+mod copy;
 mod figures;
 mod readers;
 mod witness;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 pub(super) use connection::Connection;
+pub(super) use copy::{Source as CopySource, Target as CopyTarget};
 
 use super::{CannotOpen, Live, LiveQuery, Spend, Spent, Steps, Work, migrate};
 use crate::error::{Error, Internal, Result};
