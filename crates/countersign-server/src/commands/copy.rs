@@ -120,7 +120,7 @@ struct Bar(ProgressBar);
 
 impl Bar {
     fn new() -> Self {
-        const STYLE: &str = "{msg:<22} {bar:30} {human_pos}/{human_len} rows, {per_sec}, {eta} left";
+        const STYLE: &str = "{msg:<22} {bar:30} {human_pos}/{human_len} rows, {eta} left";
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
         Self(match ProgressStyle::with_template(STYLE) {
             Ok(style) => bar.with_style(style),
