@@ -54,11 +54,12 @@ impl Queue {
             return;
         }
         // Without a runtime nobody can write now; whoever records next may have one.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            waiting.is_drained = true;
-            let mut draining = Draining { queue: self.clone(), is_done: false };
-            runtime.spawn(async move { draining.run().await });
-        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        waiting.is_drained = true;
+        // A runtime that is ending drops the task at once, and that takes the lock.
+        drop(waiting);
+        let mut draining = Draining { queue: self.clone(), is_done: false };
+        runtime.spawn(async move { draining.run().await });
     }
 
     /// Writes all that waits, as far as the database takes it.

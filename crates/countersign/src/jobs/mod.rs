@@ -17,8 +17,9 @@ use lease::Lease;
 
 pub use crate::metrics::Table;
 
-/// Few enough that a refresh waits for a batch no longer than for a handful of its like.
-const BATCH: u32 = 100;
+/// Few enough that a refresh waits for a batch no longer than for a handful of its like. Larger ones hardly get on faster:
+/// what takes the time is the commit, which the flow shares.
+const BATCH: u32 = 25;
 /// A backlog that is longer is long enough: counting it must not cost what sweeping it does.
 const MOST_COUNTED: u32 = 10_000;
 /// After a batch the database belongs to the others for so many times as long as the batch took.

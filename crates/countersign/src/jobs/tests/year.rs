@@ -9,7 +9,7 @@ use crate::audit::{About, Event};
 use crate::refresh::{Presented, refresh};
 use crate::sign_in::RefreshToken;
 
-const FEW: usize = 30;
+const FEW: usize = 15;
 /// Days. The service does it every hour; here that would only take longer.
 const SWEPT_EVERY: usize = 5;
 /// Longer than anything is kept (90 days of audit, the longest sign-in), and as long again as it takes everybody to have
