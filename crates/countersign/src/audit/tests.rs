@@ -141,6 +141,23 @@ async fn what_waits_is_written_when_the_service_shuts_down() {
     assert_eq!(service.audit().len(), 0, "nothing is taken in that can't be written");
 }
 
+// The task is dropped as soon as it is spawned then, and its end takes the lock that whoever records held before.
+#[test]
+fn a_runtime_that_has_ended_holds_nobody_up() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let service = runtime.block_on(TestService::start());
+    let handle = runtime.handle().clone();
+    drop(runtime);
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let _within = handle.enter();
+        fail(&service, 1);
+        fail(&service, 2);
+        done.send(service.audit().len())
+    });
+    assert_eq!(is_done.recv_timeout(Duration::from_secs(30)), Ok(2));
+}
+
 // SEC-108
 #[test]
 fn a_text_from_outside_is_shortened_and_harmless() {
