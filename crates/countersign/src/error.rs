@@ -29,6 +29,11 @@ pub enum Error {
         /// When trying again has a chance.
         retry_after: Duration,
     },
+    /// A limit on guessing, or on signing up, is reached; nothing was done.
+    RateLimited {
+        /// When the limit has room again.
+        retry_after: Duration,
+    },
     /// The database can't answer now: locked, full, restarting or away.
     Unavailable(Internal),
     /// A fault of ours.

@@ -31,12 +31,26 @@ pub(crate) struct RefreshKey {
 impl RefreshKey {
     /// HKDF (RFC 5869) with a label for each purpose; the secret key itself signs access tokens alone.
     pub(crate) fn derive(secret_key: &SecretString) -> Self {
-        let root = Hkdf::<Sha256>::new(None, secret_key.expose_secret().as_bytes());
+        let root = root(secret_key);
         Self {
             tag: expand(&root, b"countersign refresh token tag 1"),
             successor: expand(&root, b"countersign refresh token successor 1"),
         }
     }
+}
+
+/// What proves that we have marked a device.
+pub(crate) fn device_key(secret_key: &SecretString) -> Mac {
+    expand(&root(secret_key), b"countersign device mark 1")
+}
+
+/// What makes the keys of limits out of names and addresses.
+pub(crate) fn limit_key(secret_key: &SecretString) -> Mac {
+    expand(&root(secret_key), b"countersign limit key 1")
+}
+
+fn root(secret_key: &SecretString) -> Hkdf<Sha256> {
+    Hkdf::new(None, secret_key.expose_secret().as_bytes())
 }
 
 #[expect(clippy::expect_used, reason = "32 bytes are a legal HKDF output and a legal HMAC key")]
@@ -161,9 +175,11 @@ mod tests {
     #[test]
     fn each_purpose_has_a_key_of_its_own() {
         use hmac::Mac as _;
-        let key = RefreshKey::derive(&SecretString::from("k".repeat(48)));
-        let tag = key.tag.clone().chain_update(b"x").finalize().into_bytes();
-        let successor = key.successor.clone().chain_update(b"x").finalize().into_bytes();
-        assert_ne!(tag, successor);
+        let secret_key = SecretString::from("k".repeat(48));
+        let RefreshKey { tag, successor } = RefreshKey::derive(&secret_key);
+        let macs = [tag, successor, device_key(&secret_key), limit_key(&secret_key)];
+        let made = macs.map(|mac| mac.chain_update(b"x").finalize().into_bytes());
+        let different: std::collections::HashSet<_> = made.iter().collect();
+        assert_eq!(different.len(), made.len());
     }
 }

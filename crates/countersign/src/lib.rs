@@ -20,8 +20,10 @@ pub mod hashing;
 mod keys;
 mod web;
 mod audit;
+mod turnstile;
 mod service;
 mod caller;
+mod limits;
 
 // Part III, the flow: six chapters
 pub mod user;

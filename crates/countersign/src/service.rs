@@ -3,22 +3,25 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use countersign_token::{HmacKey, Signer, Verifier};
 use http::HeaderMap;
 
 use crate::audit::{About, Entry, Event, Filed, Queue};
 use crate::hashing::{HashLanes, LaneConfig};
-use crate::keys::{self, RefreshKey};
+use crate::keys::{self, Mac, RefreshKey};
 use crate::metrics::Meters;
 use crate::password::{Params, Rules};
 use crate::secret::{ExposeSecret as _, SecretString};
 use crate::settings::{Database, Settings};
 use crate::store::Store;
 use crate::time::{Clock, Timestamp};
+use crate::turnstile::Turnstile;
 use crate::web::client_address::{TrustedProxies, client_address};
 use crate::web::cookie::Cookie;
 use crate::web::origin::{Origin, OriginPolicy};
+use crate::web::proxy_watch::ProxyWatch;
 
 /// The authentication service. Clones share everything.
 #[derive(Clone)]
@@ -36,9 +39,15 @@ struct Parts {
     verifier: Verifier,
     refresh_keys: Vec<RefreshKey>,
     refresh_cookie: Cookie,
+    device_keys: Vec<Mac>,
+    device_cookie: Cookie,
+    limit_key: Mac,
+    turnstile: Arc<Turnstile>,
+    new_limit_rows: AtomicU32,
     origins: OriginPolicy,
     foreign_origins: Vec<Origin>,
     proxies: TrustedProxies,
+    proxy_watch: ProxyWatch,
 }
 
 /// Why the service could not be opened: sentences for the operator, with the mend.
@@ -80,6 +89,8 @@ impl Countersign {
                 opened.map_err(|refusal| OpenError(refusal.0))?
             }
         };
+        let current_key =
+            secret_keys.first().ok_or_else(|| OpenError("there is no secret key".to_owned()))?;
         // Several nodes judge by one clock, whatever their own ones say.
         let clock = match clock {
             Clock::System => store.clock().unwrap_or(Clock::System),
@@ -99,9 +110,15 @@ impl Countersign {
             verifier: verifier(&settings, &access_keys)?,
             refresh_keys: secret_keys.iter().map(RefreshKey::derive).collect(),
             refresh_cookie: refresh_cookie(&settings)?,
+            device_keys: secret_keys.iter().map(keys::device_key).collect(),
+            device_cookie: device_cookie(&settings)?,
+            limit_key: keys::limit_key(current_key),
+            turnstile: Arc::default(),
+            new_limit_rows: AtomicU32::new(0),
             origins: OriginPolicy::new(&own_origin, &foreign_origins),
             foreign_origins,
             proxies: proxies(&settings)?,
+            proxy_watch: ProxyWatch::default(),
             audit: Queue::new(store.clone(), clock.clone()),
             settings,
             clock,
@@ -206,6 +223,31 @@ impl Countersign {
         &self.0.refresh_cookie
     }
 
+    /// The keys of device marks: the first makes them, all recognise them.
+    pub(crate) fn device_keys(&self) -> &[Mac] {
+        &self.0.device_keys
+    }
+
+    pub(crate) fn device_cookie(&self) -> &Cookie {
+        &self.0.device_cookie
+    }
+
+    /// What names and addresses are hashed with before they are counted.
+    pub(crate) fn limit_key(&self) -> &Mac {
+        &self.0.limit_key
+    }
+
+    /// The guesses under way on this node.
+    pub(crate) fn turnstile(&self) -> &Arc<Turnstile> {
+        &self.0.turnstile
+    }
+
+    /// Adds to the count of new rows of limits; `true` once for each `of` of them.
+    pub(crate) fn new_limit_rows(&self, rows: u32, of: u32) -> bool {
+        let before = self.0.new_limit_rows.fetch_add(rows, Ordering::Relaxed);
+        before.checked_div(of) != before.wrapping_add(rows).checked_div(of)
+    }
+
     pub(crate) fn origins(&self) -> &OriginPolicy {
         &self.0.origins
     }
@@ -217,6 +259,13 @@ impl Countersign {
 
     /// Where a request comes from, believing none but the trusted proxies.
     pub(crate) fn client_address(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Option<IpAddr> {
+        if let Some(address) = self.0.proxy_watch.suspect(headers, peer, &self.0.proxies, self.now()) {
+            tracing::warn!(
+                %address,
+                "every request comes from this private address and is forwarded for somebody else: if it is your \
+                 reverse proxy, name it in trusted_proxies; until then all people share the limits of one address"
+            );
+        }
         client_address(headers, peer, &self.0.proxies)
     }
 }
@@ -260,6 +309,11 @@ fn verifier(settings: &Settings, keys: &[HmacKey]) -> Result<Verifier, OpenError
 
 fn refresh_cookie(settings: &Settings) -> Result<Cookie, OpenError> {
     Cookie::new(&settings.cookie_name, &settings.refresh_path(), settings.cookie_secure).map_err(OpenError)
+}
+
+/// Its name is the contract's; only the refresh cookie's can be chosen.
+fn device_cookie(settings: &Settings) -> Result<Cookie, OpenError> {
+    Cookie::new("device", &settings.device_path(), settings.cookie_secure).map_err(OpenError)
 }
 
 fn foreign_origins(settings: &Settings) -> Result<Vec<Origin>, OpenError> {

@@ -15,7 +15,7 @@ const TEMPLATE: &str = "{wide_bar} {pos} of {len} rows, {eta} left";
 
 pub(super) fn command() -> Command {
     Command::new("cleanup")
-        .about("Remove what is over: old sign-ins, deleted accounts and audit events past their retention")
+        .about("Remove what is over: old sign-ins, deleted accounts and audit events past their retention, counters of limits")
         .after_help("It may run beside the service, to which it leaves most of the time.")
         .arg(super::json())
 }

@@ -22,7 +22,7 @@ async fn user(service: &Countersign) -> User {
 async fn tokens(service: &Countersign) -> Tokens {
     let client = Client { user_agent: None, address: None, transport: Transport::Cookie };
     let password = SecretString::from(PASSWORD);
-    let attempt = Attempt { username: "ADA".to_owned(), password, client, replaced: vec![] };
+    let attempt = Attempt { username: "ADA".to_owned(), password, client, replaced: vec![], devices: vec![] };
     authenticate(service, attempt).await.unwrap()
 }
 

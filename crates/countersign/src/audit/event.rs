@@ -58,6 +58,7 @@ events! {
     SignUp "sign_up" Success "The account was made";
     SignIn "sign_in" Success "A sign-in began";
     SignInFailed "sign_in_failed" Failure "A sign-in was refused";
+    RateLimitReached "rate_limit_reached" Failure "A limit was reached: what came next was refused for a while";
     RefreshRefused "refresh_refused" Failure "A refresh was refused";
     RefreshTokenReuseDetected "refresh_token_reuse_detected" Failure
         "A spent refresh token came back, so that somebody has a copy: the sign-in was ended";

@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Attempt, Tokens, authenticate as trade};
+use super::{Attempt, Tokens, authenticate as trade, device};
 use crate::caller::Caller;
 use crate::error::{Error, Result};
 use crate::service::Countersign;
@@ -62,6 +62,10 @@ pub(crate) fn hand_out(service: &Countersign, tokens: &Tokens, transport: Transp
         let remaining = tokens.refresh_expires_at.since(service.now());
         let cookie = service.refresh_cookie().set(&tokens.refresh_token, whole_seconds(remaining))?;
         response.headers_mut().append(SET_COOKIE, cookie);
+        if let Some(marks) = &tokens.device {
+            let cookie = service.device_cookie().set(marks, device::LIFETIME)?;
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
     }
     Ok(response)
 }
@@ -77,9 +81,11 @@ fn whole_seconds(remaining: Duration) -> Duration {
     request_body(content = CredentialsBody, content_type = "application/json"),
     responses(
         (status = 200, description = "The tokens; the refresh token in the cookie", body = TokensBody,
-         headers(("Set-Cookie" = String, description = "The refresh token: HttpOnly; Secure; SameSite=Strict"))),
+         headers(("Set-Cookie" = String, description = "Two of them: the refresh token, and the mark of a known \
+                                                        device. HttpOnly; Secure; SameSite=Strict"))),
         (status = 400, description = "The form is wrong", body = ProblemBody),
         (status = 401, description = "Invalid credentials", body = ProblemBody),
+        (status = 429, description = "Too many wrong passwords: try again after Retry-After", body = ProblemBody),
         (status = 503, description = "Overloaded, or the database is away: try again", body = ProblemBody),
     )
 )]
@@ -101,9 +107,10 @@ pub(crate) async fn authenticate(
     let cookies = service.refresh_cookie().values(&headers);
     let came_along = sign_in::authentic(&service, &cookies);
     let replaced = came_along.iter().map(|token| token.sign_in).collect();
+    let devices = device::authentic(&service, &service.device_cookie().values(&headers));
     let Caller { address, user_agent } = caller;
     let client = Client { user_agent, address, transport };
-    let attempt = Attempt { username, password, client, replaced };
+    let attempt = Attempt { username, password, client, replaced, devices };
     let tokens = trade(&service, attempt).await?;
     hand_out(&service, &tokens, transport)
 }

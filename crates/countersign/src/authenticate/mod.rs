@@ -1,6 +1,7 @@
 //! The password, traded once for an access token and a refresh token.
 
 pub(crate) mod http;
+mod device;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ use crate::audit::{About, Entry, Event, Filed};
 use crate::error::{Error, Internal, Result};
 use crate::hashing::Verdict;
 use crate::id::{SignInId, UserId};
+use crate::limits::{self, Budgets, Place};
 use crate::metrics::SignInResult;
 use crate::names::Username;
 use crate::password::Password;
@@ -22,6 +24,8 @@ use crate::store::Tx;
 use crate::time::Timestamp;
 use crate::user::{self, Credential};
 use crate::user_agent::readable;
+
+pub use device::Device;
 
 /// The second draw of a sign-in's id practically never happens.
 const ID_ATTEMPTS: usize = 3;
@@ -37,6 +41,8 @@ pub struct Attempt {
     pub client: Client,
     /// Sign-ins whose authentic refresh tokens came along: the new one takes their place.
     pub replaced: Vec<SignInId>,
+    /// The devices that the asker has proved to be: on one that the account knows, nobody else can use up its limit.
+    pub devices: Vec<Device>,
 }
 
 /// What a sign-in, or a refresh, hands out.
@@ -49,13 +55,15 @@ pub struct Tokens {
     pub refresh_token: Zeroizing<String>,
     /// When the refresh token expires.
     pub refresh_expires_at: Timestamp,
+    /// What the device shows at its next sign-in, so that it is known; a refresh gives none.
+    pub device: Option<String>,
 }
 
 /// Trades a password for tokens. Unknown and impossible names, wrong passwords, accounts without one, deleted and
 /// disabled ones are all refused in the same words after the same work (SEC-10).
 ///
 /// # Errors
-/// [`Error::InvalidCredentials`], [`Error::Overloaded`], [`Error::Unavailable`].
+/// [`Error::InvalidCredentials`], [`Error::RateLimited`], [`Error::Overloaded`], [`Error::Unavailable`].
 pub async fn authenticate(service: &Countersign, attempt: Attempt) -> Result<Tokens> {
     let outcome = trade(service, attempt).await;
     service.meters().sign_ins.count(SignInResult::of(&outcome));
@@ -63,20 +71,34 @@ pub async fn authenticate(service: &Countersign, attempt: Attempt) -> Result<Tok
 }
 
 async fn trade(service: &Countersign, attempt: Attempt) -> Result<Tokens> {
-    let Attempt { username, password, client, replaced } = attempt;
+    let Attempt { username, password, client, replaced, devices } = attempt;
     let address = client.address;
     let credential = find(service, &username).await?;
+    let place = place(service, credential.as_ref(), &devices);
+    let guess = limits::begin_guess(service, &username, address, place).await?;
     let password = Password::for_sign_in(password);
     let living = credential.as_ref().filter(|credential| credential.is_alive);
     let stored = living.and_then(|credential| credential.password_hash.clone());
     let verdict = service.lanes().verify(password.clone(), stored, address).await?;
     let (Some(living), Some(password), Verdict::Right { upgrade }) = (living, password, verdict) else {
-        service.record(Event::SignInFailed, refused(credential.as_ref(), address));
+        let about = refused(credential.as_ref(), address);
+        limits::count_wrong(service, guess, about.clone()).await?;
+        service.record(Event::SignInFailed, about);
         return Err(Error::InvalidCredentials);
     };
     let rehash = if upgrade { rehash(service, living, password, &client).await } else { None };
     let proof = Proof { user: living.user, epoch: living.epoch };
-    open(service, proof, client, replaced, rehash).await
+    let along = Along { rehash, replaced, budgets: guess.budgets.clone() };
+    let tokens = open(service, proof, client, along).await?;
+    Ok(Tokens { device: device::marked(service, &devices, living, service.now()), ..tokens })
+}
+
+/// Whether the account knows the device; without a living account none is known.
+fn place(service: &Countersign, credential: Option<&Credential>, devices: &[Device]) -> Place {
+    let known = credential.filter(|credential| credential.is_alive).and_then(|credential| {
+        device::known(devices, credential, service.now()).map(|device| (credential.user, device))
+    });
+    known.map_or(Place::Unknown, |(user, device)| Place::Device(user, device))
 }
 
 /// What the password is checked against, as far as a living account has it.
@@ -117,20 +139,21 @@ async fn rehash(
     Some(Rehash { user: credential.user, old, new })
 }
 
-struct Opening {
-    new: NewSignIn,
+/// What happens in the transaction that opens a sign-in, beside the opening.
+#[derive(Clone, Default)]
+struct Along {
     rehash: Option<Rehash>,
     replaced: Vec<SignInId>,
+    budgets: Budgets,
+}
+
+struct Opening {
+    new: NewSignIn,
+    along: Along,
     entry: Entry,
 }
 
-async fn open(
-    service: &Countersign,
-    proof: Proof,
-    client: Client,
-    replaced: Vec<SignInId>,
-    rehash: Option<Rehash>,
-) -> Result<Tokens> {
+async fn open(service: &Countersign, proof: Proof, client: Client, along: Along) -> Result<Tokens> {
     let from = client.address;
     let about = About { address: from, ..proof.user.into() };
     let about = match &client.user_agent {
@@ -142,7 +165,7 @@ async fn open(
         let (token, expires_at) = (new.token.clone(), new.expires_at);
         let about = About { sign_in: Some(token.sign_in), ..about.clone() };
         let entry = service.entry(Event::SignIn, about);
-        let opening = Opening { new, rehash: rehash.clone(), replaced: replaced.clone(), entry };
+        let opening = Opening { new, along: along.clone(), entry };
         let opened = service.store().write(opening, |tx, opening| Box::pin(enter(tx, opening)));
         let (admission, filed) = opened.await?;
         service.tell(filed);
@@ -161,19 +184,20 @@ async fn open(
 
 /// The transaction of a sign-in: through the gate, then whatever it replaces ends.
 async fn enter(tx: &mut Tx<'_>, opening: &Opening) -> Result<(Admission, Vec<Filed>)> {
-    let Opening { new, rehash, replaced, entry } = opening;
+    let Opening { new, along, entry } = opening;
     let admission = sign_in::open(tx, new).await?;
     if admission != Admission::Opened {
         return Ok((admission, Vec::new()));
     }
+    along.budgets.settle(tx, new.now).await?;
     let mut filed = vec![tx.file(entry).await?];
-    for id in replaced {
+    for id in &along.replaced {
         if let Some(user) = tx.end_sign_in(*id, EndReason::Replaced, new.now).await? {
             let ended = EndReason::Replaced.entry_for_one(*id, new.client.address, new.now);
             filed.push(tx.file(&ended.of(user)).await?);
         }
     }
-    if let Some(rehash) = rehash {
+    if let Some(rehash) = &along.rehash {
         tx.upgrade_password_hash(rehash.user, &rehash.old, &rehash.new).await?;
     }
     Ok((admission, filed))
@@ -200,6 +224,7 @@ pub(crate) fn issue(
         expires_in: expires_at.as_seconds().saturating_sub(now.as_seconds()),
         refresh_token: refresh_token.text(),
         refresh_expires_at,
+        device: None,
     })
 }
 

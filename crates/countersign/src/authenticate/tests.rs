@@ -22,7 +22,7 @@ fn client() -> Client {
 
 fn attempt(username: &str, password: &str) -> Attempt {
     let password = SecretString::from(password.to_owned());
-    Attempt { username: username.to_owned(), password, client: client(), replaced: vec![] }
+    Attempt { username: username.to_owned(), password, client: client(), replaced: vec![], devices: vec![] }
 }
 
 async fn store_hash(service: &Countersign, user: UserId, hash: &str) {
@@ -82,7 +82,7 @@ async fn a_proof_that_was_overtaken_opens_nothing() {
     let credential = user::credential_by_id(&service, ada.id).await.unwrap().unwrap();
     let proof = Proof { user: credential.user, epoch: credential.epoch };
     operator::set_password(&service, &ada, SecretString::from("staple battery horse")).await.unwrap();
-    let refused = open(&service, proof, client(), vec![], None).await.err();
+    let refused = open(&service, proof, client(), Along::default()).await.err();
     assert!(matches!(refused, Some(Error::InvalidCredentials)));
     assert_eq!(sign_in::list(&service, ada.id).await.unwrap(), []);
 }
@@ -112,4 +112,37 @@ async fn an_upgrade_never_overwrites_a_newer_password() {
     });
     assert!(!upgraded.await.unwrap());
     assert_eq!(stored_hash(&service, ada.id).await, newer);
+}
+
+/// Commits that changed something, as the index of the write-ahead log counts them. Another program reads it: to close
+/// the file in this one would give up its locks.
+fn commits(service: &Countersign) -> u32 {
+    let index = service.settings().data_dir.join("countersign.db-shm");
+    let read = std::process::Command::new("head").args(["-c", "12"]).arg(index).output().unwrap();
+    u32::from_ne_bytes(read.stdout[8..12].try_into().unwrap())
+}
+
+#[tokio::test]
+async fn a_right_password_costs_one_commit_and_a_refusal_none() {
+    let service = TestService::start().await;
+    ada(&service).await;
+    let told = |outcome: Result<Tokens>| {
+        outcome.map(drop).map_err(|error| matches!(error, Error::InvalidCredentials))
+    };
+    let sign_in = async |password| told(authenticate(&service, attempt("ada", password)).await);
+    assert_eq!(sign_in("wrong").await, Err(true));
+    service.flush_audit().await;
+    let before = commits(&service);
+    assert_eq!(sign_in(PASSWORD).await, Ok(()));
+    assert_eq!(commits(&service) - before, 1, "giving the tries back travels with the sign-in");
+    for _ in 0..10 {
+        assert_eq!(sign_in("wrong").await, Err(true));
+    }
+    service.flush_audit().await;
+    let before = commits(&service);
+    for password in ["wrong", PASSWORD] {
+        assert_eq!(sign_in(password).await, Err(false));
+    }
+    service.flush_audit().await;
+    assert_eq!(commits(&service), before, "nor is a refusal a row of the trail");
 }

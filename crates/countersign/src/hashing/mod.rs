@@ -22,6 +22,7 @@ use crate::password::{Params, Password, StoredHash, UnknownHash};
 use bench::{Bench, raw_form};
 use lane::Asked;
 pub use queue::Counts;
+pub(crate) use queue::subscriber;
 use queue::{Job, Queue};
 
 /// How many lanes, how costly the hashes, how long the queue.

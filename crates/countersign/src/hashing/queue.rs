@@ -91,7 +91,7 @@ impl Queue {
 
     /// Takes a job in, or refuses it at once.
     pub(super) fn admit(&self, mut job: Job) -> Result<()> {
-        job.from = job.from.map(client);
+        job.from = job.from.map(subscriber);
         let mut state = self.lock();
         if state.closed {
             return Err(stopped());
@@ -267,8 +267,8 @@ pub(super) fn stopped() -> Error {
     Error::Unavailable(Internal::new("the hash lanes have stopped"))
 }
 
-/// One subscriber's IPv6 network is one client: it has 2^64 addresses to choose from.
-fn client(address: IpAddr) -> IpAddr {
+/// Whom an address belongs to: a subscriber of IPv6 has a whole network, 2^64 addresses to choose from (SEC-22).
+pub(crate) fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
         v4 => v4,

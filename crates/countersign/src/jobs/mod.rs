@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::error::Result;
 use crate::service::Countersign;
-use crate::{sign_in, trail, user};
+use crate::{limits, sign_in, trail, user};
 
 use lease::Lease;
 
@@ -50,6 +50,7 @@ impl Table {
                 .await
                 .map(|swept| Done { seen: swept.seen, removed: swept.removed }),
             Self::Users => user::purge(service, BATCH).await.map(Done::removed),
+            Self::RateLimits => limits::sweep(service, BATCH).await.map(Done::removed),
             Self::AuditEvents => trail::sweep(service, BATCH).await.map(Done::removed),
         }
     }
@@ -62,6 +63,7 @@ impl Table {
         match self {
             Self::SignIns => sign_in::backlog(service, most).await,
             Self::Users => user::backlog(service, most).await,
+            Self::RateLimits => limits::backlog(service, most).await,
             Self::AuditEvents => trail::backlog(service, most).await,
         }
     }

@@ -20,6 +20,7 @@ impl SignInResult {
         match outcome {
             Ok(_) => Self::Success,
             Err(Error::InvalidCredentials) => Self::InvalidCredentials,
+            Err(Error::RateLimited { .. }) => Self::RateLimited,
             Err(Error::Overloaded { .. }) => Self::Overloaded,
             Err(Error::Unavailable(_)) => Self::Unavailable,
             Err(
@@ -136,13 +137,15 @@ pub enum Table {
     SignIns,
     /// Deleted accounts whose retention is over.
     Users,
+    /// Counters of limits whose time is over.
+    RateLimits,
     /// Audit events whose retention is over.
     AuditEvents,
 }
 
 impl Table {
     /// Every table that is swept.
-    pub const ALL: [Self; 3] = [Self::SignIns, Self::Users, Self::AuditEvents];
+    pub const ALL: [Self; 4] = [Self::SignIns, Self::Users, Self::RateLimits, Self::AuditEvents];
 
     /// The table's name.
     #[must_use]
@@ -150,6 +153,7 @@ impl Table {
         match self {
             Self::SignIns => "sign_ins",
             Self::Users => "users",
+            Self::RateLimits => "rate_limits",
             Self::AuditEvents => "audit_events",
         }
     }

@@ -16,7 +16,7 @@ async fn ada(service: &Countersign) -> User {
 async fn sign_in_with(service: &Countersign, password: &str) -> Result<()> {
     let client = Client { user_agent: None, address: None, transport: Transport::Cookie };
     let password = SecretString::from(password);
-    let attempt = Attempt { username: "ada".to_owned(), password, client, replaced: vec![] };
+    let attempt = Attempt { username: "ada".to_owned(), password, client, replaced: vec![], devices: vec![] };
     authenticate(service, attempt).await.map(drop)
 }
 

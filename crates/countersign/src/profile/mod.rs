@@ -12,6 +12,7 @@ use crate::audit::{About, Entry, Event, Filed};
 use crate::error::{AccessRefusal, Error, FieldError, FieldErrors, Result};
 use crate::hashing::Verdict;
 use crate::id::{SignInId, UserId};
+use crate::limits::{self, Budgets, Guess, Place};
 use crate::names::{Email, Username};
 use crate::password::Password;
 use crate::secret::SecretString;
@@ -65,8 +66,9 @@ impl Change {
 /// goes on.
 ///
 /// # Errors
-/// [`Error::Invalid`] where the username is taken; [`Error::WrongPassword`]; [`Error::ReauthenticationRequired`];
-/// [`Error::AccessToken`] where the sign-in ended meanwhile; [`Error::Overloaded`]; [`Error::Unavailable`].
+/// [`Error::Invalid`] where the username is taken; [`Error::WrongPassword`]; [`Error::RateLimited`];
+/// [`Error::ReauthenticationRequired`]; [`Error::AccessToken`] where the sign-in ended meanwhile; [`Error::Overloaded`];
+/// [`Error::Unavailable`].
 pub async fn change(
     service: &Countersign,
     who: &CurrentUser,
@@ -74,7 +76,7 @@ pub async fn change(
     current_password: Option<SecretString>,
     from: Option<IpAddr>,
 ) -> Result<User> {
-    let credential = prove(service, who, current_password, from).await?;
+    let Proved { credential, guess } = prove(service, who, current_password, from).await?;
     let entries = entries(service, who, &change, from);
     let hash = match change.password {
         Some(password) => Some(service.lanes().hash(password, from).await?),
@@ -87,6 +89,7 @@ pub async fn change(
         email: change.email,
         hash,
         keep: who.sign_in.map(|sign_in| sign_in.id),
+        budgets: guess.budgets.clone(),
         now: service.now(),
         entries,
     };
@@ -132,6 +135,7 @@ struct Changing {
     email: Option<Option<Email>>,
     hash: Option<String>,
     keep: Option<SignInId>,
+    budgets: Budgets,
     now: Timestamp,
     entries: Vec<Entry>,
 }
@@ -143,6 +147,7 @@ enum Changed {
 }
 
 async fn apply(tx: &mut Tx<'_>, input: &Changing) -> Result<Changed> {
+    input.budgets.settle(tx, input.now).await?;
     if input.username.is_some() || input.email.is_some() {
         let email = input.email.as_ref().map(Option::as_ref);
         let words = NewWords { id: input.user, epoch: input.epoch, username: input.username.as_ref(), email };
@@ -176,11 +181,12 @@ pub async fn delete(
     current_password: Option<SecretString>,
     from: Option<IpAddr>,
 ) -> Result<()> {
-    let credential = prove(service, who, current_password, from).await?;
+    let Proved { credential, guess } = prove(service, who, current_password, from).await?;
     let entry = service.entry(Event::UserDeleted, about(who, from));
-    let input = (credential.user, credential.epoch, service.now(), entry);
-    let deleted = service.store().write(input, |tx, (user, epoch, now, entry)| {
+    let input = (credential.user, credential.epoch, guess.budgets.clone(), service.now(), entry);
+    let deleted = service.store().write(input, |tx, (user, epoch, budgets, now, entry)| {
         Box::pin(async move {
+            budgets.settle(tx, *now).await?;
             if !tx.flag_as_deleted(*user, Some(*epoch), *now).await? {
                 return Ok(None);
             }
@@ -204,13 +210,19 @@ async fn overtaken(service: &Countersign, who: &CurrentUser) -> Result<Error> {
     Ok(if lives { Error::WrongPassword } else { Error::AccessToken(AccessRefusal::Invalid) })
 }
 
+/// What the owner has proved, and the budgets that a right password gives back.
+struct Proved {
+    credential: Credential,
+    guess: Guess,
+}
+
 /// The owner proves to be the owner: by the password, or, where there is none, by having signed in just now.
 async fn prove(
     service: &Countersign,
     who: &CurrentUser,
     current_password: Option<SecretString>,
     from: Option<IpAddr>,
-) -> Result<Credential> {
+) -> Result<Proved> {
     let credential = user::credential_by_id(service, who.user.id).await?;
     let is_of_this_epoch = |credential: &Credential| credential.is_alive && credential.epoch == who.epoch;
     let Some(credential) = credential.filter(is_of_this_epoch) else {
@@ -220,16 +232,20 @@ async fn prove(
         let fresh =
             |sign_in: crate::access::CurrentSignIn| service.now().since(sign_in.created_at) <= FRESH_SIGN_IN;
         let proved = who.sign_in.is_some_and(fresh);
-        return if proved { Ok(credential) } else { Err(Error::ReauthenticationRequired) };
+        let proved = proved.then(|| Proved { credential, guess: Guess::default() });
+        return proved.ok_or(Error::ReauthenticationRequired);
     }
     let Some(password) = current_password else {
         let error = FieldError::new("required", "Give your current password to confirm this change.");
         return Err(Error::Invalid(FieldErrors::of("current_password", error)));
     };
+    let place = who.sign_in.map_or(Place::Unknown, |sign_in| Place::SignIn(sign_in.id));
+    let guess = limits::begin_guess(service, &who.user.username, from, place).await?;
     let stored = credential.password_hash.clone();
     match service.lanes().verify(Password::for_sign_in(password), stored, from).await? {
-        Verdict::Right { .. } => Ok(credential),
+        Verdict::Right { .. } => Ok(Proved { credential, guess }),
         Verdict::Wrong => {
+            limits::count_wrong(service, guess, about(who, from)).await?;
             service.record(Event::PasswordCheckFailed, about(who, from));
             Err(Error::WrongPassword)
         }

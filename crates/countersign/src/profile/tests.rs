@@ -31,6 +31,7 @@ async fn signed_in(service: &Countersign, password: &str) -> CurrentUser {
         password: SecretString::from(password.to_owned()),
         client,
         replaced: vec![],
+        devices: vec![],
     };
     let tokens = authenticate(service, attempt).await.unwrap();
     resolve(service, &tokens.access_token).await.unwrap()

@@ -21,7 +21,7 @@ async fn ada(service: &Countersign) -> User {
 async fn begin(service: &Countersign, transport: Transport) -> String {
     let client = Client { user_agent: None, address: None, transport };
     let password = SecretString::from(PASSWORD);
-    let attempt = Attempt { username: "ada".to_owned(), password, client, replaced: vec![] };
+    let attempt = Attempt { username: "ada".to_owned(), password, client, replaced: vec![], devices: vec![] };
     authenticate(service, attempt).await.unwrap().refresh_token.to_string()
 }
 

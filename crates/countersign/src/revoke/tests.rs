@@ -20,7 +20,7 @@ async fn ada() -> TestService {
 async fn begin(service: &Countersign) -> Tokens {
     let client = Client { user_agent: None, address: None, transport: Transport::Cookie };
     let password = SecretString::from(PASSWORD);
-    let attempt = Attempt { username: "ada".to_owned(), password, client, replaced: vec![] };
+    let attempt = Attempt { username: "ada".to_owned(), password, client, replaced: vec![], devices: vec![] };
     authenticate(service, attempt).await.unwrap()
 }
 

@@ -20,7 +20,7 @@ async fn user(service: &Countersign, name: &str) {
 async fn begin(service: &Countersign, name: &str) -> (CurrentUser, Tokens) {
     let client = Client { user_agent: None, address: None, transport: Transport::Cookie };
     let password = SecretString::from(PASSWORD);
-    let attempt = Attempt { username: name.to_owned(), password, client, replaced: vec![] };
+    let attempt = Attempt { username: name.to_owned(), password, client, replaced: vec![], devices: vec![] };
     let tokens = authenticate(service, attempt).await.unwrap();
     (resolve(service, &tokens.access_token).await.unwrap(), tokens)
 }

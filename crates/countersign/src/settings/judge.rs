@@ -10,6 +10,8 @@ use crate::secret::ExposeSecret;
 /// refreshes.
 const COOKIE_MAX: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 const SESSION_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+/// Nobody is refused for longer than this.
+const RATE_MAX: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 const SECOND: Duration = Duration::from_secs(1);
 
 /// The cheapest Argon2id parameters that OWASP's Password Storage page accepts: KiB and passes (SEC-7).
@@ -26,6 +28,7 @@ impl Settings {
         self.judge_cookie(&mut problems);
         self.judge_times(&mut problems);
         self.judge_passwords(&mut problems);
+        self.judge_limits(&mut problems);
         self.judge_extensions(&mut problems);
         problems
     }
@@ -71,11 +74,6 @@ impl Settings {
             ("allowed_return_urls", !self.allowed_return_urls.is_empty()),
             ("mail_url", self.mail_url.is_some()),
             ("mail_from", self.mail_from.is_some()),
-            ("rate_limit", limits.on != usual.on),
-            ("rate_limit_sign_in", limits.sign_in != usual.sign_in),
-            ("rate_limit_sign_in_address", limits.sign_in_address != usual.sign_in_address),
-            ("rate_limit_sign_in_account", limits.sign_in_account != usual.sign_in_account),
-            ("rate_limit_sign_up", limits.sign_up != usual.sign_up),
             ("rate_limit_mail_address", limits.mail_address != usual.mail_address),
             ("rate_limit_mail_account", limits.mail_account != usual.mail_account),
             ("oauth_<provider>_client_id", !self.oauth.is_empty()),
@@ -254,6 +252,24 @@ impl Settings {
                 problems.push(
                     Problem::new(name, "the number is out of bounds", mend).showing(&given.to_string()),
                 );
+            }
+        }
+    }
+
+    fn judge_limits(&self, problems: &mut Vec<Problem>) {
+        let limits = &self.rate_limits;
+        let rates = [
+            ("rate_limit_sign_in", limits.sign_in),
+            ("rate_limit_sign_in_address", limits.sign_in_address),
+            ("rate_limit_sign_in_account", limits.sign_in_account),
+            ("rate_limit_sign_up", limits.sign_up),
+            ("rate_limit_mail_address", limits.mail_address),
+            ("rate_limit_mail_account", limits.mail_account),
+        ];
+        for (name, rate) in rates {
+            if rate.count == 0 || rate.period < SECOND || rate.period > RATE_MAX {
+                let mend = "Write how many in which time, such as 10/15m: at least 1, in 1s to 31d";
+                problems.push(Problem::new(name, "the rate is out of bounds", mend));
             }
         }
     }

@@ -336,6 +336,12 @@ impl Settings {
         format!("{}/refresh", self.path_prefix())
     }
 
+    /// The device cookie's `Path`: `/authenticate` below the prefix of `public_url`.
+    #[must_use]
+    pub fn device_path(&self) -> String {
+        format!("{}/authenticate", self.path_prefix())
+    }
+
     /// The store.
     #[must_use]
     pub fn database(&self) -> Database {

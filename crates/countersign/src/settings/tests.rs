@@ -341,7 +341,7 @@ fn settings_of_later_versions_are_read_and_named() {
         ("oauth_my_idp_issuer", "https://idp.example.com"),
     ]);
     assert_eq!(settings.oauth["my_idp"].issuer.as_ref().unwrap().as_str(), "https://idp.example.com/");
-    assert_eq!(settings.without_effect(), ["mail_from", "rate_limit_sign_in", "oauth_<provider>_client_id"]);
+    assert_eq!(settings.without_effect(), ["mail_from", "oauth_<provider>_client_id"]);
     refused_for(&[("oauth_idp_client_id", "id")], "oauth_idp_client_secret", "without it");
     let idp = [("oauth_idp_client_id", "id"), ("oauth_idp_client_secret", "secret")];
     refused_for(&idp, "oauth_idp_issuer", "neither google nor github");
@@ -370,6 +370,20 @@ fn an_embedding_application_sets_what_it_wants() {
     assert_eq!(settings.problems(), Vec::new());
     assert_eq!(settings.issuer(), "https://shop.example/auth");
     assert!(matches!(settings.database(), Database::Sqlite(file) if file.ends_with("shop/countersign.db")));
+}
+
+#[test]
+fn no_rate_lets_nothing_through_or_refuses_for_longer_than_a_month() {
+    let of_an_application = |count, period| {
+        let rate_limits = RateLimits { sign_in: Rate { count, period }, ..RateLimits::default() };
+        Settings { rate_limits, ..Settings::default() }.problems().len()
+    };
+    assert_eq!(of_an_application(1, Duration::from_secs(1)), 0);
+    assert_eq!(of_an_application(0, MINUTE), 1);
+    assert_eq!(of_an_application(1, Duration::ZERO), 1);
+    assert_eq!(of_an_application(1, 32 * DAY), 1);
+    assert_eq!(read(&[("rate_limit_sign_up", "5/31d")]).rate_limits.sign_up.period, 31 * DAY);
+    refused_for(&[("rate_limit_sign_up", "5/32d")], "rate_limit_sign_up", "out of bounds");
 }
 
 #[test]

@@ -9,6 +9,8 @@ use crate::text::harmless;
 pub const DETAILS: &[(&str, &str)] = &[
     ("unknown_name", "no account has the name that was given"),
     ("wrong_password", "the password was wrong"),
+    ("wrong_passwords", "too many wrong passwords"),
+    ("sign_ups", "too many sign-ups from one address"),
     ("no_password", "the account has no password"),
     ("account_closed", "the account is disabled or deleted"),
     ("account_changed_meanwhile", "the account changed while the password was being checked"),

@@ -24,7 +24,7 @@ async fn try_password(service: &Countersign, name: &str, password: &str) -> bool
     let (user_agent, address) = (Some("curl/8.5.0".to_owned()), Some(IpAddr::from([192, 0, 2, 7])));
     let client = Client { user_agent, address, transport: Transport::Cookie };
     let password = SecretString::from(password);
-    let attempt = Attempt { username: name.to_owned(), password, client, replaced: vec![] };
+    let attempt = Attempt { username: name.to_owned(), password, client, replaced: vec![], devices: vec![] };
     let came_in = authenticate(service, attempt).await.is_ok();
     service.flush_audit().await;
     came_in

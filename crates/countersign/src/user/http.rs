@@ -66,6 +66,7 @@ pub(crate) struct NewUserBody {
     responses(
         (status = 201, description = "The account", body = UserBody),
         (status = 400, description = "Every failing field with every failing reason", body = ProblemBody),
+        (status = 429, description = "Too many sign-ups: try again after Retry-After", body = ProblemBody),
         (status = 503, description = "Overloaded, or the database is away: try again", body = ProblemBody),
     )
 )]

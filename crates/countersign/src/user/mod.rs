@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::audit::{About, Event, Filed};
 use crate::error::{Error, FieldError, FieldErrors, Internal, Result};
 use crate::id::UserId;
+use crate::limits::{self, Budgets, Spent};
 use crate::names::{Email, Username};
 use crate::password::{Password, Rules};
 use crate::secret::SecretString;
@@ -104,19 +105,21 @@ pub(crate) fn username_taken() -> Error {
 /// Makes an account. Of any number of sign-ups that race for one name exactly one wins: the unique index decides.
 ///
 /// # Errors
-/// [`Error::Invalid`] on `username` where the name is taken; [`Error::Overloaded`]; [`Error::Unavailable`].
+/// [`Error::Invalid`] on `username` where the name is taken; [`Error::RateLimited`]; [`Error::Overloaded`];
+/// [`Error::Unavailable`].
 pub async fn sign_up(service: &Countersign, new: NewUser, from: Option<IpAddr>) -> Result<User> {
     let NewUser { username, email, password } = new;
+    let budgets = limits::begin_sign_up(service, from).await?;
     if find_by_name(service, &username).await?.is_some() {
         return Err(username_taken());
     }
     let password_hash = service.lanes().hash(password, from).await?;
-    insert(service, username, email, Some(password_hash), from).await
+    insert(service, username, email, Some(password_hash), from, budgets).await
 }
 
 /// What became of an insert.
 enum Inserted {
-    Yes(Filed),
+    Yes(Filed, Spent),
     NameTaken,
     IdTaken,
 }
@@ -127,6 +130,7 @@ async fn insert(
     email: Option<Email>,
     password_hash: Option<String>,
     from: Option<IpAddr>,
+    budgets: Budgets,
 ) -> Result<User> {
     let now = service.now();
     for _ in 0..ID_ATTEMPTS {
@@ -138,19 +142,22 @@ async fn insert(
             now,
         };
         let user = row.user();
-        let entry = service.entry(Event::SignUp, About { address: from, ..user.id.into() });
-        let inserted = service.store().write((row, entry), |tx, (row, entry)| {
+        let about = About { address: from, ..user.id.into() };
+        let input = (row, service.entry(Event::SignUp, about.clone()), budgets.clone());
+        let inserted = service.store().write(input, |tx, (row, entry, budgets)| {
             Box::pin(async move {
                 if tx.insert_user(row).await? {
-                    return tx.file(entry).await.map(Inserted::Yes);
+                    let spent = budgets.spend(tx, row.now).await?;
+                    return Ok(Inserted::Yes(tx.file(entry).await?, spent));
                 }
                 let holder = tx.account_by_name(&row.username.canonical()).await?;
                 Ok(if holder.is_some() { Inserted::NameTaken } else { Inserted::IdTaken })
             })
         });
         match inserted.await? {
-            Inserted::Yes(filed) => {
+            Inserted::Yes(filed, spent) => {
                 service.tell([filed]);
+                spent.note(service, about.because("sign_ups")).await;
                 return Ok(user);
             }
             Inserted::NameTaken => return Err(username_taken()),

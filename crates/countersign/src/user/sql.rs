@@ -33,6 +33,8 @@ pub(crate) struct Credential {
     pub(crate) user: UserId,
     pub(crate) password_hash: Option<String>,
     pub(crate) epoch: i64,
+    /// How often the password was replaced: a device is known under one password alone.
+    pub(crate) password_changes: i64,
     /// Neither disabled nor deleted.
     pub(crate) is_alive: bool,
 }
@@ -60,7 +62,10 @@ macro_rules! select_account {
 
 macro_rules! select_credential {
     ($rest:literal) => {
-        concat!("SELECT id, password_hash, epoch, disabled_at, deleted_at FROM users ", $rest)
+        concat!(
+            "SELECT id, password_hash, epoch, disabled_at, deleted_at, password_changes FROM users ",
+            $rest
+        )
     };
 }
 
@@ -86,6 +91,7 @@ fn credential(row: &Row<'_>) -> Result<Credential> {
         user: row.user_id(0)?,
         password_hash: row.optional_text(1)?,
         epoch: row.int(2)?,
+        password_changes: row.int(5)?,
         is_alive: row.optional_time(3)?.is_none() && row.optional_time(4)?.is_none(),
     })
 }
@@ -151,7 +157,8 @@ impl Tx<'_> {
         Ok(self.execute(sql, &[id.into(), old.into(), new.into()]).await? == 1)
     }
 
-    /// `false`: the account's epoch is not `epoch` any more, or it is not alive. With no epoch given only life counts.
+    /// Devices that were known under the former password are known no more (SEC-12). `false`: the account's epoch is not
+    /// `epoch` any more, or it is not alive. With no epoch given only life counts.
     pub(crate) async fn set_password_hash(
         &mut self,
         id: UserId,
@@ -159,7 +166,7 @@ impl Tx<'_> {
         hash: &str,
     ) -> Result<bool> {
         let sql = "
-            UPDATE users SET password_hash = $3
+            UPDATE users SET password_hash = $3, password_changes = password_changes + 1
             WHERE id = $1 AND epoch = coalesce($2, epoch) AND deleted_at IS NULL";
         Ok(self.execute(sql, &[id.into(), epoch.into(), hash.into()]).await? == 1)
     }

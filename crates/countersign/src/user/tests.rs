@@ -60,7 +60,7 @@ async fn of_many_inserts_of_one_name_one_wins() {
         let node = if n % 2 == 0 { service.clone() } else { other.clone() };
         tokio::spawn(async move {
             let name = Username::parse(if n % 4 < 2 { "racer" } else { "RACER" }).unwrap();
-            insert(&node, name, None, None, None).await
+            insert(&node, name, None, None, None, Budgets::default()).await
         })
     });
     let mut won = 0;
@@ -77,7 +77,8 @@ async fn of_many_inserts_of_one_name_one_wins() {
 async fn accounts_are_listed_in_pages_in_the_order_of_their_making() {
     let service = TestService::start().await;
     for name in ["c", "a", "b"] {
-        insert(&service, Username::parse(name).unwrap(), None, None, None).await.unwrap();
+        let name = Username::parse(name).unwrap();
+        insert(&service, name, None, None, None, Budgets::default()).await.unwrap();
         service.advance(std::time::Duration::from_millis(1));
     }
     let names =

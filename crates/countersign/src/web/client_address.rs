@@ -6,7 +6,7 @@ use http::HeaderMap;
 use http::header::HeaderName;
 use ipnet::{IpNet, Ipv4Net};
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// How many hops are looked at, from the right; more proxies than these stand in nobody's way.
 const MAX_HOPS: usize = 64;
@@ -27,7 +27,7 @@ impl TrustedProxies {
         networks.into_iter().map(|text| network(text.as_ref().trim())).collect::<Result<_, _>>().map(Self)
     }
 
-    fn contains(&self, address: IpAddr) -> bool {
+    pub(super) fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 }

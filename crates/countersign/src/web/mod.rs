@@ -9,6 +9,7 @@ pub mod json;
 pub mod cookie;
 pub mod origin;
 pub mod client_address;
+pub(crate) mod proxy_watch;
 pub mod request_id;
 pub mod envelope;
 

@@ -162,6 +162,11 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail).retry_after(retry_after)
     }
 
+    fn rate_limited(retry_after: Duration) -> Self {
+        let detail = "Too many attempts; try again later";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(retry_after)
+    }
+
     fn database_unavailable(internal: Internal) -> Self {
         let detail = "The service can't answer just now; try again in a moment";
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", detail);
@@ -192,6 +197,7 @@ impl From<Error> for Problem {
             }
             Error::NotFound => Self::not_found(),
             Error::Overloaded { retry_after } => Self::overloaded(retry_after),
+            Error::RateLimited { retry_after } => Self::rate_limited(retry_after),
             Error::Unavailable(internal) => Self::database_unavailable(internal),
             Error::Fault(internal) => Self { internal: Some(internal), ..Self::internal_error() },
         }

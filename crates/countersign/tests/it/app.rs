@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use countersign::secret::SecretString;
-use countersign::settings::Database;
+use countersign::settings::{Database, RateLimits};
 use countersign::time::{Clock, Timestamp};
 use countersign::{Countersign, Settings, router};
 use countersign_testbed::{Schema, schema_if_asked};
@@ -30,8 +31,8 @@ pub struct App {
     pub prefix: &'static str,
     pub client: Client,
     /// Where the tests run on PostgreSQL.
-    pub schema: Option<Schema>,
-    _folder: tempfile::TempDir,
+    pub schema: Option<Arc<Schema>>,
+    folder: Arc<tempfile::TempDir>,
 }
 
 impl App {
@@ -43,22 +44,47 @@ impl App {
         Self::start_mounted("", adjust, router).await
     }
 
+    /// Without limits on guessing, for a test that guesses much.
+    pub async fn start_unlimited() -> Self {
+        Self::start_with(|settings| Settings {
+            rate_limits: RateLimits { on: false, ..settings.rate_limits },
+            ..settings
+        })
+        .await
+    }
+
     /// With the router as somebody's application mounts it.
     pub async fn start_mounted(
         prefix: &'static str,
         adjust: impl FnOnce(Settings) -> Settings,
         mount: impl FnOnce(&Countersign) -> Router,
     ) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         let (settings, schema) = settings_for(folder.path());
-        let clock = Clock::fixed(START);
-        let service = Countersign::open_with_clock(adjust(settings), clock.clone()).await.unwrap();
+        let places = (schema.map(Arc::new), folder);
+        Self::serve(prefix, adjust(settings), Clock::fixed(START), places, mount).await
+    }
+
+    /// The same data and the same clock, served by another node with settings of its own.
+    pub async fn another_node(&self, settings: Settings) -> Self {
+        let places = (self.schema.clone(), Arc::clone(&self.folder));
+        Self::serve(self.prefix, settings, self.clock.clone(), places, router).await
+    }
+
+    async fn serve(
+        prefix: &'static str,
+        settings: Settings,
+        clock: Clock,
+        (schema, folder): (Option<Arc<Schema>>, Arc<tempfile::TempDir>),
+        mount: impl FnOnce(&Countersign) -> Router,
+    ) -> Self {
+        let service = Countersign::open_with_clock(settings, clock.clone()).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let app = mount(&service).into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { service, clock, address, prefix, client, schema, _folder: folder }
+        Self { service, clock, address, prefix, client, schema, folder }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -209,6 +235,13 @@ impl Answer {
     pub fn refresh_cookie(&self) -> Option<String> {
         let cookie = self.header("set-cookie")?;
         let value = cookie.strip_prefix("refresh_token=")?.split(';').next()?;
+        Some(value.to_owned())
+    }
+
+    /// The value of the device cookie that the answer sets.
+    pub fn device_cookie(&self) -> Option<String> {
+        let cookies = self.set_cookies();
+        let value = cookies.iter().find_map(|line| line.strip_prefix("device="))?.split(';').next()?;
         Some(value.to_owned())
     }
 

@@ -108,10 +108,13 @@ async fn every_refusal_stands_in_the_trail() {
         ("refresh_token_reuse_detected", "failure", None),
         ("refresh_refused", "failure", Some("revoked")),
         ("refresh_refused", "failure", Some("invalid")),
-        ("sign_in_failed", "failure", Some("unknown_name")),
     ];
-    assert_eq!(words(&events), expected);
-    assert_eq!(events.last().unwrap().times, 2, "two names that nobody has are one kind of failure");
+    let (before, failed) = events.split_at(expected.len());
+    assert_eq!(words(before), expected);
+    let alike = ("sign_in_failed", "failure", Some("unknown_name"));
+    assert!(words(failed).iter().all(|words| *words == alike), "{failed:?}");
+    // One row, unless the machine was so slow that the first was written before the second came.
+    assert_eq!(failed.iter().map(|event| event.times).sum::<u64>(), 2, "one kind of failure: {failed:?}");
 }
 
 // SEC-107

@@ -83,7 +83,7 @@ async fn those_who_may_sign_in_do() {
 // SEC-10
 #[tokio::test]
 async fn a_broken_hash_in_the_database_is_no_way_in_and_no_sign_of_life() {
-    let app = App::start().await;
+    let app = App::start_unlimited().await;
     accounts(&app).await;
     let reference = app.authenticate("nobody", WRONG).await;
     for hash in ["", "plain text", "$argon2id$", "pbkdf2_sha256$1$", "md5$salt$5f4dcc3b", "$2b$99$x"] {

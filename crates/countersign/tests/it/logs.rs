@@ -136,6 +136,40 @@ async fn every_event_that_an_auditor_asks_about_is_logged_with_whom_it_concerns(
     assert!(nameless.is_empty(), "{nameless:?}");
 }
 
+// SEC-107
+#[tokio::test]
+async fn a_limit_that_is_reached_is_logged_once_however_much_is_refused_then() {
+    let log = Log::listen();
+    let app = App::start().await;
+    let user = app.sign_up("ada").await.body["id"].as_str().unwrap().to_owned();
+    for _ in 0..30 {
+        app.authenticate("ada", "wrong horse battery").await;
+    }
+    let mut expected = vec!["sign_up"];
+    expected.extend(["sign_in_failed"; 9]);
+    expected.extend(["rate_limit_reached", "sign_in_failed"]);
+    assert_eq!(log.audited(), expected);
+    let lines = log.lines();
+    let reached = lines.iter().find(|line| line.contains("rate_limit_reached")).unwrap();
+    assert!(reached.contains(&format!("user={user}")) && reached.contains("address=127.0.0.1"), "{reached}");
+}
+
+// SEC-22
+#[tokio::test]
+async fn a_proxy_that_nobody_has_named_is_named_in_the_log() {
+    let log = Log::listen();
+    let app = App::start().await;
+    let body = json!({"username": "ada", "password": PASSWORD});
+    for number in 0..30 {
+        let call = app.call(Method::POST, "/authenticate").json(&body);
+        call.header("x-forwarded-for", &format!("198.51.100.{number}")).send().await;
+    }
+    let lines = log.lines();
+    let named: Vec<_> = lines.iter().filter(|line| line.contains("trusted_proxies")).collect();
+    assert!(named.len() == 1 && named[0].starts_with("WARN"), "{named:?}");
+    assert!(named[0].contains("address=127.0.0.1"), "{named:?}");
+}
+
 // SEC-53, SEC-108
 #[tokio::test]
 async fn no_line_of_any_level_holds_a_secret() {

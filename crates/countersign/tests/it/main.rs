@@ -29,6 +29,7 @@ mod malformed;
 mod unavailable;
 mod checker;
 mod races;
+mod limits;
 mod faults;
 
 mod model;

@@ -61,6 +61,7 @@ impl Story {
             (answer.body["access_token"].as_str().map(str::to_owned), "access token"),
             (answer.body["refresh_token"].as_str().map(str::to_owned), "refresh token"),
             (answer.refresh_cookie(), "refresh token"),
+            (answer.device_cookie(), "device mark"),
             (answer.body["id"].as_str().map(str::to_owned), "user id"),
         ];
         for (value, kind) in found {

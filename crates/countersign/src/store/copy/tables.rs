@@ -80,6 +80,7 @@ pub(in crate::store) const TABLES: &[Table] = &[
             int("last_sign_in_at"),
             int("disabled_at"),
             int("deleted_at"),
+            int("password_changes"),
         ],
     },
     Table {
@@ -106,6 +107,7 @@ pub(in crate::store) const TABLES: &[Table] = &[
             text("address"),
         ],
     },
+    Table { name: "rate_limits", key: 1, columns: &[int("key"), int("used"), int("ends_at")] },
     Table {
         name: "audit_events",
         key: 1,

@@ -23,6 +23,7 @@ fn every_error() -> Vec<Error> {
         Error::CrossSiteRequest,
         Error::NotFound,
         Error::Overloaded { retry_after: Duration::from_millis(2_100) },
+        Error::RateLimited { retry_after: Duration::from_millis(899_001) },
         Error::Unavailable(inside()),
         Error::Fault(inside()),
     ];
@@ -82,6 +83,7 @@ fn the_codes_and_details_are_those_of_the_contract() {
         (403, "cross_site_request", None),
         (404, "not_found", None),
         (503, "overloaded", None),
+        (429, "rate_limited", None),
         (503, "database_unavailable", None),
         (500, "internal_error", None),
         (401, "access_token_missing", Some("No access token")),
@@ -134,6 +136,8 @@ fn waiting_times_are_whole_seconds_rounded_up_and_never_zero() {
     assert_eq!(after(Duration::from_millis(2_100)), "3");
     assert_eq!(after(Duration::from_secs(2)), "2");
     assert_eq!(after(Duration::ZERO), "1");
+    let limited = answer(Error::RateLimited { retry_after: Duration::from_millis(899_001) }).0;
+    assert_eq!(limited.headers()[RETRY_AFTER], "900");
     assert!(answer(Error::Unavailable(Internal::new("away"))).0.headers().contains_key(RETRY_AFTER));
 }
 

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use countersign::names::Username;
+use countersign::settings::RateLimits;
 use countersign::time::{Clock, Timestamp};
 use countersign::user::{self, User};
-use countersign::{Countersign, router};
+use countersign::{Countersign, Settings, router};
 use countersign_testbed::Schema;
 
 use crate::app::settings_for;
@@ -29,26 +30,40 @@ pub struct Nodes {
 }
 
 impl Nodes {
-    /// So many nodes on one database.
+    /// So many nodes on one database, without limits on guessing: most races are about other things.
     pub async fn start(count: usize) -> Self {
+        Self::start_limited(count, RateLimits { on: false, ..RateLimits::default() }).await
+    }
+
+    /// With these limits.
+    pub async fn start_limited(count: usize, rate_limits: RateLimits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (settings, schema) = settings_for(folder.path());
+        let settings = Settings { rate_limits, ..settings };
         let (clock, log) = (Clock::fixed(START), Arc::new(Log::default()));
-        let (mut services, mut witnesses) = (Vec::new(), Vec::new());
-        for _ in 0..count {
-            let service = Countersign::open_with_clock(settings.clone(), clock.clone()).await.unwrap();
-            let address = serve(&service).await;
-            witnesses.push(Witness::new(format!("http://{address}"), Arc::clone(&log)));
-            services.push(service);
+        let chance = Chance::of_this_run();
+        let (services, witnesses) = (Vec::new(), Vec::new());
+        let mut nodes = Self { services, witnesses, clock, log, chance, _schema: schema, _folder: folder };
+        nodes.open(count, &settings).await;
+        nodes
+    }
+
+    /// Every node ends, and as many begin.
+    pub async fn restart(&mut self) {
+        self.witnesses.clear();
+        let stopped = std::mem::take(&mut self.services);
+        for service in &stopped {
+            service.shut_down().await;
         }
-        Self {
-            services,
-            witnesses,
-            clock,
-            log,
-            chance: Chance::of_this_run(),
-            _schema: schema,
-            _folder: folder,
+        self.open(stopped.len(), stopped[0].settings()).await;
+    }
+
+    async fn open(&mut self, count: usize, settings: &Settings) {
+        for _ in 0..count {
+            let service = Countersign::open_with_clock(settings.clone(), self.clock.clone()).await.unwrap();
+            let address = serve(&service).await;
+            self.witnesses.push(Witness::new(format!("http://{address}"), Arc::clone(&self.log)));
+            self.services.push(service);
         }
     }
 

@@ -12,6 +12,8 @@ const PINNED: &[(&str, &str)] = &[
     ("0001_flow.postgres.sql", "a5e336b672bb4f2f94c67d8aa9d9e4a4e217b6e21721bcdbc46830abbb6be1d1"),
     ("0002_audit.sqlite.sql", "61167e75bd5f92aa2b8f9556eee9a0016d0121d35f51de14ef051c4694eb4650"),
     ("0002_audit.postgres.sql", "58caef988347934a78cca1d1f47ff3354c4cf7a1c024a5ca7255f52e5aa82def"),
+    ("0003_limits.sqlite.sql", "7cc022327099a53822b9d8857d2d4fd7e1d8564027f19e25ed8ef50d258f9532"),
+    ("0003_limits.postgres.sql", "f6c748d543505f24ded97459c0a25a365f75319d71bc0c6bc54587a2c1a86c72"),
 ];
 
 const DIALECTS: [&str; 2] = ["sqlite", "postgres"];

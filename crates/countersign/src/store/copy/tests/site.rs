@@ -144,13 +144,14 @@ pub(super) fn fill(site: &Site, users: i64, sign_ins: i64) {
     (0..users).for_each(|n| insert_user(&transaction, n));
     (0..sign_ins).for_each(|n| insert_sign_in(&transaction, n, users));
     (0..sign_ins).for_each(|n| insert_event(&transaction, n));
+    (0..users).for_each(|n| insert_limit(&transaction, n));
     transaction.commit().unwrap();
 }
 
 fn insert_user(connection: &Transaction<'_>, n: i64) {
     let sql = "INSERT INTO users (id, username, username_key, email, email_key, email_verified_at, password_hash, epoch,
-        tokens_after, created_at, last_sign_in_at, disabled_at, deleted_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+        tokens_after, created_at, last_sign_in_at, disabled_at, deleted_at, password_changes)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
     let has_email = n % 3 > 0;
     let email = format!("User{n}@Example.com");
     let values = params![
@@ -167,6 +168,7 @@ fn insert_user(connection: &Transaction<'_>, n: i64) {
         some(n % 2 == 0, n),
         some(n % 7 == 0, n),
         some(n % 11 == 0, n),
+        n % 3,
     ];
     connection.prepare_cached(sql).unwrap().execute(values).unwrap();
 }
@@ -197,6 +199,12 @@ fn insert_sign_in(connection: &Transaction<'_>, n: i64, users: i64) {
         some(n % 2 == 0, TEXTS[n as usize / 2 % TEXTS.len()]),
         some(n % 4 > 0, "2001:db8::1"),
     ];
+    connection.prepare_cached(sql).unwrap().execute(values).unwrap();
+}
+
+fn insert_limit(connection: &Transaction<'_>, n: i64) {
+    let sql = "INSERT INTO rate_limits (key, used, ends_at) VALUES (?1, ?2, ?3)";
+    let values = params![id(n), 1 + n % 10, 1_795_512_600_000 + n];
     connection.prepare_cached(sql).unwrap().execute(values).unwrap();
 }
 
