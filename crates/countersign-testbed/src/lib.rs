@@ -34,7 +34,6 @@ mod programs;
 mod replica;
 mod tls;
 mod twice;
-mod pump;
 mod proxy;
 
 pub use cluster::Cluster;

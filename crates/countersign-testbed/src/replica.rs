@@ -14,12 +14,35 @@ impl Cluster {
         Self::of(Server::standby_of(self.own_server()))
     }
 
-    /// Waits until the standby has replayed all that this cluster has written.
+    /// From now on no commit is answered before a standby has it too, whatever this cluster's own settings say.
+    ///
+    /// # Panics
+    ///
+    /// Where no standby streams from it.
+    pub fn replicate_synchronously(&self) {
+        for statement in [
+            "ALTER SYSTEM SET synchronous_standby_names = '*'",
+            "ALTER SYSTEM SET synchronous_commit = on",
+            "SELECT pg_reload_conf()",
+        ] {
+            self.execute(statement);
+        }
+        let is_on = "SELECT current_setting('synchronous_standby_names') = '*'
+            AND EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync')";
+        let on = poll(|| (self.query_text(is_on)[0][0].as_deref() == Some("t")).then_some(()));
+        assert!(on.is_some(), "no standby streams:\n{}", self.log());
+        // Commits wait once the checkpointer has read the settings, which it does before it serves anybody.
+        self.execute("CHECKPOINT");
+    }
+
+    /// Waits until the standby has replayed all that was committed here before.
     ///
     /// # Panics
     ///
     /// Where it does not come to that.
     pub fn wait_for_replica(&self, standby: &Self) {
+        // Asynchronous commits are not written yet; one that is flushed takes them along.
+        self.execute("SET synchronous_commit = local; SELECT pg_logical_emit_message(true, 'flush', '')");
         let written = self.query_text("SELECT pg_current_wal_lsn()")[0][0].clone().expect("a position");
         let is_there = format!("SELECT pg_last_wal_replay_lsn() >= '{written}'");
         let caught_up = poll(|| (standby.query_text(&is_there)[0][0].as_deref() == Some("t")).then_some(()));

@@ -5,3 +5,4 @@
 mod clusters;
 mod guarded;
 mod proxy;
+mod postgres;

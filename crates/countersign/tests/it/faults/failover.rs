@@ -12,9 +12,7 @@ async fn a_promoted_standby_has_everything_that_was_acknowledged() {
     }
     let primary = Cluster::start(&[("max_connections", "60"), ("wal_level", "replica")]);
     let standby = primary.replica();
-    primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'");
-    primary.execute("SELECT pg_reload_conf()");
-    primary.wait_for_replica(&standby);
+    primary.replicate_synchronously();
     let site = Site::on(&primary).await;
     let held = site.somebody("ada").await;
     let crowd = Crowd::gather(&site, 6).await;
