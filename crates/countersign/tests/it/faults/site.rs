@@ -110,10 +110,15 @@ pub struct Crowd {
 impl Crowd {
     pub async fn gather(site: &Site, size: usize) -> Self {
         let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let mut clients = JoinSet::new();
+        // Everybody signs up before anybody is busy.
+        let mut everybody = Vec::new();
         for number in 0..size {
             let name = format!("client-{number}");
             let held = site.somebody(&name).await;
+            everybody.push((number, name, held));
+        }
+        let mut clients = JoinSet::new();
+        for (number, name, held) in everybody {
             let client = Client {
                 name,
                 number,
