@@ -181,7 +181,8 @@ async fn spend(service: &Countersign, token: RefreshToken) -> RefreshToken {
     RefreshToken::recognise(service.refresh_keys(), &tokens.refresh_token).unwrap()
 }
 
-#[tokio::test]
+// The rests between batches pass at once; the commits don't.
+#[tokio::test(start_paused = true)]
 async fn a_year_leaves_the_database_flat() {
     let people = std::env::var("COUNTERSIGN_TEST_YEAR").map_or(FEW, |people| people.parse().unwrap());
     let mut year = Year { service: TestService::start().await, people: Vec::new(), day: 0 };
