@@ -27,8 +27,9 @@ globalThis.fetch = async (url, options = {}) => {
   const response = await network(url, { ...options, headers });
   if (isRefresh) await after();
   for (const line of response.headers.getSetCookie()) {
-    const [, value] = /^refresh_token=([^;]*)/.exec(line);
-    jar = /Max-Age=0/.test(line) ? null : value;
+    // The mark of the device comes along, and is none of this jar's business.
+    const refresh = /^refresh_token=([^;]*)/.exec(line);
+    if (refresh) jar = /Max-Age=0/.test(line) ? null : refresh[1];
   }
   return response;
 };
