@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -29,6 +29,9 @@ const PRAGMAS: &str = "
     PRAGMA cache_size = -16384;
     PRAGMA secure_delete = FAST;";
 
+/// Between two tries of what SQLite does not wait for by itself.
+const PAUSE: Duration = Duration::from_millis(5);
+
 pub(crate) struct Connection {
     sqlite: rusqlite::Connection,
     /// Where SQLite counts `$1`, `$2`, … of a statement, found once: by the text's address, since texts are static.
@@ -40,7 +43,7 @@ impl Connection {
     pub(in crate::store) fn open(file: &Path) -> Result<Self> {
         let connection = rusqlite::Connection::open(file).map_err(trouble)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(trouble)?;
-        connection.execute_batch(PRAGMAS).map_err(trouble)?;
+        make_ready(&connection).map_err(trouble)?;
         connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
         let mode: String =
             connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(trouble)?;
@@ -164,6 +167,22 @@ fn places_in(statement: &rusqlite::Statement<'_>, sql: &str, values: usize) -> R
     } else {
         Err(Error::Fault(Internal::new(format!("{values} values for: {sql}"))))
     }
+}
+
+/// Changing the mode of a new file to WAL takes it for oneself, and SQLite refuses that at once where another program is at
+/// the same: waiting could be for ever, since both may hold what the other wants. Each try lets go of everything.
+fn make_ready(connection: &rusqlite::Connection) -> rusqlite::Result<()> {
+    let begun = Instant::now();
+    loop {
+        match connection.execute_batch(PRAGMAS) {
+            Err(error) if is_busy(&error) && begun.elapsed() < BUSY_TIMEOUT => std::thread::sleep(PAUSE),
+            done => return done,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
 fn is_unique_violation(error: &rusqlite::Error) -> bool {
