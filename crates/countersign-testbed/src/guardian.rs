@@ -6,14 +6,16 @@ use std::process::{Child, Stdio};
 use crate::installation;
 
 /// A shell whose standard input is a pipe that we hold open and never write to. It ends when we end, even by SIGKILL.
-/// What is still being made in the folder at that moment fails, and is removed in the next round.
+/// What is still being made in the folder at that moment fails, and is removed in the next round. The folder itself can
+/// only stay, empty, where the server's user may not write beside it.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 cat >/dev/null
 "$1/pg_ctl" stop --pgdata="$2/data" --mode=immediate --silent --timeout=30
 cd /
 for round in 1 2 3 4 5 6 7 8 9 10; do
-    rm -rf "$2" && [ ! -e "$2" ] && exit
+    rm -rf "$2"
+    [ -z "$(ls -A "$2")" ] && exit
     sleep 1
 done
 "#;
@@ -47,5 +49,7 @@ impl Drop for Guardian {
         drop(self.shell.stdin.take());
         // Where waiting fails there is nobody left to wait for.
         let _ = self.shell.wait();
+        // In most places it is gone already.
+        let _ = std::fs::remove_dir(&self.folder);
     }
 }
