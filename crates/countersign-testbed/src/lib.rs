@@ -1,4 +1,4 @@
-//! Real PostgreSQL servers and faulty networks, for the tests and benchmarks of this workspace alone.
+//! Real PostgreSQL servers, faulty networks, a mail server with moods and identity providers that can lie, for the tests and benchmarks of this workspace alone.
 //!
 //! ```no_run
 //! use countersign_testbed::{Cluster, postgres_or_skip};
@@ -32,17 +32,27 @@ mod cluster;
 mod schema;
 mod programs;
 mod replica;
+mod certificate;
 mod tls;
 mod twice;
 mod proxy;
+mod smtp;
+mod web;
+mod issuer;
+mod github;
 
+pub use certificate::Certificate;
 pub use cluster::Cluster;
+pub use github::GitHubServer;
+pub use issuer::{Issuer, Person, SigningAlgorithm, Twist};
 pub use proxy::{Direction, Proxy, When};
 pub use query::Rows;
 pub use schema::Schema;
 pub use server::{Stop, free_port};
+pub use smtp::{MailServer, Mood, ReceivedMail, SmtpTls};
 pub use tls::Tls;
 pub use twice::{STORE_VARIABLE, run_again_on_postgres, schema_if_asked};
+pub use web::Misbehaviour;
 
 /// Names the folder of the PostgreSQL server's programs, where the usual places don't have it or have another.
 pub const BIN_VARIABLE: &str = "COUNTERSIGN_TEST_POSTGRES_BIN";

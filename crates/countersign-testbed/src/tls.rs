@@ -1,9 +1,8 @@
 //! A cluster that speaks TLS, with an authority made for the occasion.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-
+use crate::certificate::{Authorities, Certificate, write_private};
 use crate::cluster::Cluster;
 use crate::installation;
 use crate::wait::poll;
@@ -12,7 +11,7 @@ use crate::wait::poll;
 pub struct Tls {
     /// The cluster.
     pub cluster: Cluster,
-    folder: tempfile::TempDir,
+    authorities: Authorities,
 }
 
 impl Tls {
@@ -23,48 +22,27 @@ impl Tls {
     /// Where it can't be switched on.
     pub fn start() -> Self {
         let cluster = Cluster::start_fast();
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let issuer = authority("an authority for tests");
-        let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("a name");
-        let certificate = params.signed_by(&key, &issuer).expect("a certificate");
-        write(&folder.path().join("authority.pem"), &issuer.pem());
-        write(&folder.path().join("foreign.pem"), &authority("another authority").pem());
+        let certificate = Certificate::for_name("127.0.0.1");
         let data = cluster.own_server().data();
-        for (name, text) in [("server.crt", certificate.pem()), ("server.key", key.serialize_pem())] {
+        for (name, text) in [("server.crt", &certificate.certificate), ("server.key", &certificate.key)] {
             let path = data.join(name);
-            write(&path, &text);
+            write_private(&path, text);
             installation::give_away(&path);
         }
         cluster.execute("ALTER SYSTEM SET ssl = on");
         cluster.execute("SELECT pg_reload_conf()");
         let is_on = || (cluster.query_text("SHOW ssl")[0][0].as_deref() == Some("on")).then_some(());
         assert!(poll(is_on).is_some(), "TLS is not on:\n{}", cluster.log());
-        Self { cluster, folder }
+        Self { cluster, authorities: Authorities::of(&certificate) }
     }
 
     /// The certificate of the authority that vouches for the server.
     pub fn authority(&self) -> PathBuf {
-        self.folder.path().join("authority.pem")
+        self.authorities.right()
     }
 
     /// The certificate of an authority that doesn't.
     pub fn foreign_authority(&self) -> PathBuf {
-        self.folder.path().join("foreign.pem")
+        self.authorities.foreign()
     }
-}
-
-fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.distinguished_name.push(rcgen::DnType::CommonName, name);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a certificate")
-}
-
-/// PostgreSQL takes no key that others may read.
-fn write(path: &Path, text: &str) {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).unwrap();
-    file.write_all(text.as_bytes()).unwrap();
 }
