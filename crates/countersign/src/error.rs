@@ -22,6 +22,14 @@ pub enum Error {
     ReauthenticationRequired,
     /// The request comes from a page of another site; nothing was done.
     CrossSiteRequest,
+    /// The token of a mailed link opens nothing.
+    OneTimeToken(TokenRefusal),
+    /// The account has no e-mail address.
+    EmailMissing,
+    /// The e-mail address is verified already.
+    AlreadyVerified,
+    /// The e-mail address is another account's verified one.
+    EmailInUse,
     /// What was asked for does not exist, or is not the caller's.
     NotFound,
     /// More passwords wait than can be checked in time.
@@ -68,6 +76,15 @@ pub enum RefreshRefusal {
     /// Its sign-in was ended.
     Revoked,
     /// Its time is over.
+    Expired,
+}
+
+/// Why the token of a mailed link was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenRefusal {
+    /// It was never mailed, was used, or a newer one took its place.
+    Invalid,
+    /// It was good once.
     Expired,
 }
 

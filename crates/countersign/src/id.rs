@@ -73,6 +73,11 @@ identifier! {
 }
 
 identifier! {
+    /// One mail that waits to be sent.
+    MailId
+}
+
+identifier! {
     /// One event of the audit trail.
     AuditId
 }

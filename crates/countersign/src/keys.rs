@@ -39,6 +39,19 @@ impl RefreshKey {
     }
 }
 
+/// What makes one-time tokens under one secret key.
+#[derive(Clone)]
+pub(crate) struct OneTimeKey {
+    pub(crate) token: Mac,
+}
+
+impl OneTimeKey {
+    /// HKDF (RFC 5869), as for refresh tokens.
+    pub(crate) fn derive(secret_key: &SecretString) -> Self {
+        Self { token: expand(&root(secret_key), b"countersign one-time token 1") }
+    }
+}
+
 /// What proves that we have marked a device.
 pub(crate) fn device_key(secret_key: &SecretString) -> Mac {
     expand(&root(secret_key), b"countersign device mark 1")
@@ -177,7 +190,9 @@ mod tests {
         use hmac::Mac as _;
         let secret_key = SecretString::from("k".repeat(48));
         let RefreshKey { tag, successor } = RefreshKey::derive(&secret_key);
-        let macs = [tag, successor, device_key(&secret_key), limit_key(&secret_key)];
+        let one_time = OneTimeKey::derive(&secret_key).token;
+        let (device, limit) = (device_key(&secret_key), limit_key(&secret_key));
+        let macs = [tag, successor, device, limit, one_time];
         let made = macs.map(|mac| mac.chain_update(b"x").finalize().into_bytes());
         let different: std::collections::HashSet<_> = made.iter().collect();
         assert_eq!(different.len(), made.len());

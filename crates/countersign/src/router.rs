@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 use crate::service::Countersign;
 use crate::web::envelope::{Envelope, EnvelopeLayer, EnvelopeSettings};
 use crate::{
-    access, api_docs, authenticate, forward_auth, health, profile, refresh, revoke, scrape, sessions, user,
-    web,
+    access, api_docs, authenticate, forward_auth, health, password_reset, profile, refresh, revoke, scrape,
+    sessions, user, verify_email, web,
 };
 
 #[derive(OpenApi)]
@@ -40,6 +40,17 @@ fn routes() -> OpenApiRouter<Countersign> {
         .routes(routes!(sessions::http::list_sessions))
         .routes(routes!(sessions::http::end_session))
         .routes(routes!(forward_auth::http::verify))
+        .routes(routes!(verify_email::http::request_email_verification))
+        .routes(routes!(verify_email::http::show_email_verification, verify_email::http::verify_email))
+        .routes(routes!(verify_email::http::show_email_verification_script))
+        .routes(routes!(verify_email::http::show_email_verification_style))
+        .routes(routes!(
+            password_reset::http::show_password_reset,
+            password_reset::http::request_password_reset
+        ))
+        .routes(routes!(password_reset::http::reset_password))
+        .routes(routes!(password_reset::http::show_password_reset_script))
+        .routes(routes!(password_reset::http::show_password_reset_style))
         .routes(routes!(health::show_liveness))
         .routes(routes!(health::show_readiness))
         .routes(routes!(scrape::show_metrics))

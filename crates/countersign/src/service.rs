@@ -10,7 +10,8 @@ use http::HeaderMap;
 
 use crate::audit::{About, Entry, Event, Filed, Queue};
 use crate::hashing::{HashLanes, LaneConfig};
-use crate::keys::{self, Mac, RefreshKey};
+use crate::keys::{self, Mac, OneTimeKey, RefreshKey};
+use crate::mail::Mailer;
 use crate::metrics::Meters;
 use crate::password::{Params, Rules};
 use crate::secret::{ExposeSecret as _, SecretString};
@@ -32,6 +33,7 @@ struct Parts {
     clock: Clock,
     meters: Meters,
     store: Store,
+    mailer: Mailer,
     audit: Queue,
     lanes: HashLanes,
     rules: Rules,
@@ -103,7 +105,11 @@ impl Countersign {
         let access_keys = secret_keys.iter().map(access_key).collect::<Result<Vec<_>, _>>()?;
         let own_origin = Origin::parse(&settings.origin()).map_err(OpenError)?;
         let foreign_origins = foreign_origins(&settings)?;
+        let one_time_keys = secret_keys.iter().map(OneTimeKey::derive).collect();
+        let mailer =
+            Mailer::new(&settings, one_time_keys, store.clone(), clock.clone(), meters.mails.clone());
         let parts = Parts {
+            mailer: mailer.map_err(OpenError)?,
             rules: rules(&settings),
             lanes,
             signer: signer(&settings, &access_keys)?,
@@ -172,6 +178,11 @@ impl Countersign {
 
     pub(crate) fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    /// What queues and sends mails.
+    pub(crate) fn mailer(&self) -> &Mailer {
+        &self.0.mailer
     }
 
     /// An event that happens now, for the transaction that brings it about: [`crate::store::Tx::file`] takes it.

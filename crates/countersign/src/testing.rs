@@ -82,6 +82,25 @@ impl TestService {
         self.clock.advance(duration);
     }
 
+    /// Sends the mails that are due, and returns all that were sent so far, the oldest first: each as its text part with
+    /// the headers above it.
+    ///
+    /// # Panics
+    /// Where mails don't go to `data_dir/outbox`, or can't be read there.
+    #[expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+    pub async fn mails(&self) -> Vec<String> {
+        crate::jobs::send_mails(self).await.unwrap();
+        let Ok(entries) = std::fs::read_dir(self.settings().data_dir.join("outbox")) else {
+            return Vec::new();
+        };
+        let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        // Ids of one millisecond are in no order.
+        files.sort_by_key(|file| {
+            (std::fs::metadata(file).and_then(|about| about.modified()).ok(), file.clone())
+        });
+        files.iter().map(|file| readable_mail(&std::fs::read_to_string(file).unwrap())).collect()
+    }
+
     /// Where the service keeps its files.
     #[must_use]
     pub fn folder(&self) -> &std::path::Path {
@@ -89,11 +108,45 @@ impl TestService {
     }
 }
 
+/// The token behind the link of a mail.
+#[must_use]
+pub fn token_in(mail: &str) -> Option<&str> {
+    let (_, after) = mail.split_once("#token=")?;
+    after.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-' && letter != '_').next()
+}
+
+/// A mail up to the end of its first part, with quoted-printable (RFC 2045 §6.7) undone.
+fn readable_mail(mail: &str) -> String {
+    let first = mail.split("Content-Type: text/html").next().unwrap_or(mail);
+    let first = first.replace("\r\n", "\n").replace("=\n", "");
+    if !first.contains("quoted-printable") {
+        return first;
+    }
+    let mut bytes = Vec::new();
+    let mut parts = first.split('=');
+    bytes.extend_from_slice(parts.next().unwrap_or_default().as_bytes());
+    for part in parts {
+        match part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                bytes.extend_from_slice(part.get(2..).unwrap_or_default().as_bytes());
+            }
+            None => {
+                bytes.push(b'=');
+                bytes.extend_from_slice(part.as_bytes());
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
     fn every_chapter_does_the_same_on_postgresql() {
         let chapters = [
+            "one_time::",
+            "mail::",
             "limits::",
             "user::",
             "sign_in::",
@@ -102,6 +155,8 @@ mod tests {
             "refresh::",
             "revoke::",
             "profile::",
+            "verify_email::",
+            "password_reset::",
             "sessions::",
             "trail::",
             "operator::",

@@ -15,7 +15,7 @@ const TEMPLATE: &str = "{wide_bar} {pos} of {len} rows, {eta} left";
 
 pub(super) fn command() -> Command {
     Command::new("cleanup")
-        .about("Remove what is over: old sign-ins, deleted accounts and audit events past their retention, counters of limits")
+        .about("Remove what is over: sign-ins, deleted accounts and audit events past their retention, links, mails, attempts, counters")
         .after_help("It may run beside the service, to which it leaves most of the time.")
         .arg(super::json())
 }

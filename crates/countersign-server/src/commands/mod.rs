@@ -7,6 +7,7 @@ mod config;
 mod copy;
 mod desk;
 mod explain;
+mod mail;
 mod migrate;
 mod openapi;
 mod password;
@@ -22,7 +23,7 @@ use crate::exit::{Failure, Outcome};
 use crate::output::harmless;
 
 /// Every command, in the order of `--help`.
-pub(crate) fn all() -> [Command; 10] {
+pub(crate) fn all() -> [Command; 11] {
     [
         serve::command(),
         migrate::command(),
@@ -31,6 +32,7 @@ pub(crate) fn all() -> [Command; 10] {
         user::command(),
         audit::command(),
         explain::command(),
+        mail::command(),
         openapi::command(),
         config::command(),
         completions::command(),
@@ -47,6 +49,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Outcome {
         Some(("user", arguments)) => user::run(arguments),
         Some(("audit", arguments)) => audit::run(arguments),
         Some(("explain", arguments)) => explain::run(arguments),
+        Some(("mail", arguments)) => mail::run(arguments),
         Some(("openapi", _)) => openapi::run(),
         Some(("config", arguments)) => config::run(arguments),
         Some(("completions", arguments)) => completions::run(arguments),

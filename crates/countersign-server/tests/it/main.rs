@@ -11,6 +11,7 @@ mod audit;
 mod commands;
 mod copy;
 mod limits;
+mod mail;
 mod program;
 mod serving;
 mod settings;

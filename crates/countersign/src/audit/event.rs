@@ -69,6 +69,10 @@ events! {
     UsernameChanged "username_changed" Success "The username was changed";
     EmailChanged "email_changed" Success "The e-mail address was changed";
     PasswordChanged "password_changed" Success "The password was changed: all other sign-ins ended";
+    PasswordReset "password_reset" Success "A new password was set by a mailed link: all sign-ins ended";
+    PasswordResetMailed "password_reset_mailed" Success "A link to set a new password was queued for the address";
+    EmailVerificationMailed "email_verification_mailed" Success "A link to confirm an address was queued for it";
+    EmailVerified "email_verified" Success "An address was confirmed by its link";
     PasswordCheckFailed "password_check_failed" Failure
         "The current password was given wrong, so that nothing was changed";
     UserDeleted "user_deleted" Success "The account was deleted: all sign-ins ended";

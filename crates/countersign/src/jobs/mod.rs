@@ -10,8 +10,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::error::Result;
+use crate::mail::Delivered;
 use crate::service::Countersign;
-use crate::{limits, sign_in, trail, user};
+use crate::{limits, one_time, password_reset, sign_in, trail, user};
 
 use lease::Lease;
 
@@ -26,6 +27,22 @@ const MOST_COUNTED: u32 = 10_000;
 const REST: u32 = 4;
 const SHORTEST_REST: Duration = Duration::from_millis(2);
 const LONGEST_REST: Duration = Duration::from_secs(2);
+
+/// How often somebody looks for mails that are due.
+const MAIL_ROUND: Duration = Duration::from_secs(5);
+
+/// What one round of sending mails came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mails {
+    /// Taken by the mail server, or written to the folder.
+    pub sent: u64,
+    /// Not taken yet: they are tried again.
+    pub postponed: u64,
+    /// Not tried any more.
+    pub failed: u64,
+    /// Not sent, for a newer link took their place.
+    pub dropped: u64,
+}
 
 /// What a batch, or a whole sweep, did to one table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,6 +69,10 @@ impl Table {
             Self::Users => user::purge(service, BATCH).await.map(Done::removed),
             Self::RateLimits => limits::sweep(service, BATCH).await.map(Done::removed),
             Self::AuditEvents => trail::sweep(service, BATCH).await.map(Done::removed),
+            Self::OneTimeTokens => {
+                one_time::sweep(service.store(), service.now(), BATCH).await.map(Done::removed)
+            }
+            Self::Mails => service.mailer().sweep(BATCH).await.map(Done::removed),
         }
     }
 
@@ -65,6 +86,8 @@ impl Table {
             Self::Users => user::backlog(service, most).await,
             Self::RateLimits => limits::backlog(service, most).await,
             Self::AuditEvents => trail::backlog(service, most).await,
+            Self::OneTimeTokens => one_time::backlog(service.store(), service.now(), most).await,
+            Self::Mails => service.mailer().backlog(most).await,
         }
     }
 }
@@ -111,6 +134,8 @@ pub(crate) async fn weigh_backlog(service: &Countersign) {
     for table in Table::ALL {
         service.meters().backlog.set(table, table.backlog(service, MOST_COUNTED).await.ok());
     }
+    let waiting = service.mailer().waiting(MOST_COUNTED).await.ok();
+    service.meters().mails_waiting.set(waiting.map_or(f64::NAN, |many| many as f64));
 }
 
 /// How many rows of all tables are due, counted to `most` in each.
@@ -165,9 +190,34 @@ async fn sweep_under(
     Ok(swept)
 }
 
-/// Sweeps again and again, as often as `cleanup_interval` says, for as long as it is polled; at once returns where the
-/// interval is off. Trouble is logged, and the next sweep tries again.
+/// Does what has to be done beside answering, for as long as it is polled: cleans up, and sends mails.
 pub async fn run(service: &Countersign) {
+    tokio::join!(clean_up(service), post(service));
+}
+
+/// Sends mails when some were queued here, and looks now and then for those that other nodes have queued or left behind.
+async fn post(service: &Countersign) {
+    loop {
+        if let Err(error) = send_mails(service).await {
+            tracing::warn!(?error, "sending mails gave up until the next time");
+        }
+        let _ = tokio::time::timeout(jittered(MAIL_ROUND), service.mailer().rung()).await;
+    }
+}
+
+/// One round of sending: all that is due.
+///
+/// # Errors
+/// [`crate::error::Error::Unavailable`]: what is left waits for the next round.
+pub async fn send_mails(service: &Countersign) -> Result<Mails> {
+    password_reset::work_off(service).await?;
+    let Delivered { sent, postponed, failed, dropped } = service.mailer().deliver().await?;
+    Ok(Mails { sent, postponed, failed, dropped })
+}
+
+/// Sweeps again and again, as often as `cleanup_interval` says; at once returns where the interval is off. Trouble is
+/// logged, and the next sweep tries again.
+async fn clean_up(service: &Countersign) {
     let Some(interval) = service.settings().cleanup_interval.filter(|interval| !interval.is_zero()) else {
         return;
     };

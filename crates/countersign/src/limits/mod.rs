@@ -1,9 +1,10 @@
-//! How often somebody may try: budgets of wrong passwords and of sign-ups, shared by all nodes through the database.
+//! How often somebody may try: budgets of wrong passwords, of sign-ups, mails and links, shared by all nodes through the database.
 //!
 //! A guess is counted in the transaction that decides its answer, right or wrong, and not before: so no number of
 //! parallel guesses is told more than the budget allows, and a right password costs no write of its own. Why so stands
 //! in decision 0008.
 
+mod key;
 mod sql;
 #[cfg(test)]
 mod tests;
@@ -11,19 +12,16 @@ mod tests;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use hmac::Mac as _;
-
 use crate::audit::{About, Event};
-use crate::error::{Error, Result};
-use crate::hashing::subscriber;
+use crate::error::{Error, Result, TokenRefusal};
 use crate::id::{SignInId, UserId};
-use crate::names::Username;
 use crate::service::Countersign;
 use crate::settings::Rate;
 use crate::store::Tx;
 use crate::time::Timestamp;
 use crate::turnstile::Pass;
 
+use key::{canonical, key, network};
 use sql::Used;
 
 /// How many rows may tell of what was used. Whoever wants one of them forgotten has to fill all others with as much.
@@ -99,14 +97,18 @@ pub(crate) async fn begin_guess(
 /// # Errors
 /// [`Error::RateLimited`]: it may not be told, for the budget was used up meanwhile. [`Error::Unavailable`].
 pub(crate) async fn count_wrong(service: &Countersign, guess: Guess, about: About) -> Result<()> {
-    if guess.budgets.0.is_empty() {
+    count(service, &guess.budgets, about, "wrong_passwords").await
+}
+
+async fn count(service: &Countersign, budgets: &Budgets, about: About, what: &'static str) -> Result<()> {
+    if budgets.0.is_empty() {
         return Ok(());
     }
-    let input = (guess.budgets.clone(), service.now());
+    let input = (budgets.clone(), service.now());
     let spent = service
         .store()
         .write(input, |tx, (budgets, now)| Box::pin(async move { budgets.spend(tx, *now).await }));
-    spent.await?.note(service, About { detail: None, ..about }.because("wrong_passwords")).await;
+    spent.await?.note(service, About { detail: None, ..about }.because(what)).await;
     Ok(())
 }
 
@@ -118,6 +120,26 @@ pub(crate) async fn begin_sign_up(service: &Countersign, from: Option<IpAddr>) -
     let budgets = Budgets::of_sign_up(service, from);
     budgets.rooms(service).await?;
     Ok(budgets)
+}
+
+/// Does what a mailed link asks for, and counts a link that was never sent, or was used before, for whoever sends it: nobody
+/// can try links for ever (SEC-23).
+///
+/// # Errors
+/// [`Error::RateLimited`] where that address has sent too many; those of `redeeming`; [`Error::Unavailable`].
+pub(crate) async fn redeem_link<T>(
+    service: &Countersign,
+    from: Option<IpAddr>,
+    redeeming: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let budgets = Budgets::of_links(service, from);
+    budgets.rooms(service).await?;
+    let redeemed = redeeming.await;
+    if matches!(redeemed, Err(Error::OneTimeToken(TokenRefusal::Invalid))) {
+        let about = About { address: from, ..About::default() };
+        count(service, &budgets, about, "links").await?;
+    }
+    redeemed
 }
 
 /// Removes what is over, one small batch. Returns how many rows.
@@ -186,6 +208,29 @@ impl Budgets {
         let address = from.filter(|_| limits.on).map(network);
         let sign_ups = address.map(|address| budget(service, limits.sign_up, &[b"sign-up", &address]));
         Self(sign_ups.into_iter().collect())
+    }
+
+    /// Of links that turn out to be none.
+    fn of_links(service: &Countersign, from: Option<IpAddr>) -> Self {
+        let limits = &service.settings().rate_limits;
+        let address = from.filter(|_| limits.on).map(network);
+        let links = address.map(|address| budget(service, limits.link_address, &[b"link", &address]));
+        Self(links.into_iter().collect())
+    }
+
+    /// Of mails that somebody asks for: by whoever asks from this address, and to this account.
+    pub(crate) fn of_mail(service: &Countersign, from: Option<IpAddr>, to: Option<UserId>) -> Self {
+        let limits = &service.settings().rate_limits;
+        if !limits.on {
+            return Self::default();
+        }
+        let of_address =
+            from.map(|from| budget(service, limits.mail_address, &[b"mail from", &network(from)]));
+        let to = to.map(|to| to.as_i64().to_be_bytes());
+        let of_account = to.map(|to| budget(service, limits.mail_account, &[b"mail to", &to]));
+        let mut budgets: Vec<Budget> = of_address.into_iter().chain(of_account).collect();
+        budgets.sort_unstable_by_key(|budget| budget.key);
+        Self(budgets)
     }
 
     /// Three keys for a statement of fixed shape; where there are fewer, the last one again.
@@ -324,30 +369,4 @@ fn units(used: &[Used], budget: &Budget) -> i64 {
 
 fn budget(service: &Countersign, rate: Rate, name: &[&[u8]]) -> Budget {
     Budget { key: key(service, name), rate, decides: true, is_accounts: false }
-}
-
-/// 64 bits that nobody can foresee without the secret key, so that nobody can make two names share a budget. The lengths
-/// keep the parts of a name apart.
-fn key(service: &Countersign, name: &[&[u8]]) -> i64 {
-    let mut mac = service.limit_key().clone();
-    for part in name {
-        mac.update(&(part.len() as u64).to_be_bytes());
-        mac.update(part);
-    }
-    let full: [u8; 32] = mac.finalize().into_bytes().into();
-    let (first, _) = full.split_at(8);
-    first.try_into().map_or(0, i64::from_be_bytes)
-}
-
-/// However a name is spelt, it is counted as one, whether there is such an account, can be one, or not (SEC-18).
-fn canonical(username: &str) -> String {
-    Username::parse(username).map_or_else(|_| username.to_ascii_lowercase(), |name| name.canonical())
-}
-
-/// IPv4 addresses by themselves, IPv6 ones by their /64 network (SEC-22).
-fn network(address: IpAddr) -> Vec<u8> {
-    match subscriber(address) {
-        IpAddr::V4(v4) => v4.octets().to_vec(),
-        IpAddr::V6(v6) => v6.octets().to_vec(),
-    }
 }

@@ -24,7 +24,7 @@ pub(crate) use prometheus_client::metrics::gauge::Gauge;
 pub(crate) use reading::{Counts, Reading};
 pub(crate) use requests::Requests;
 pub use results::Table;
-pub(crate) use results::{RefreshResult, SignInResult};
+pub(crate) use results::{MailResult, RefreshResult, SignInResult};
 pub(crate) use tally::{Tally, Word};
 
 use crate::time::Timestamp;
@@ -47,6 +47,10 @@ pub(crate) struct Meters {
     pub(crate) sign_ins: Tally<SignInResult>,
     /// What came of refreshes.
     pub(crate) refreshes: Tally<RefreshResult>,
+    /// What came of each attempt to send a mail.
+    pub(crate) mails: Tally<MailResult>,
+    /// Mails that wait.
+    pub(crate) mails_waiting: Level,
     /// Rows that clean-up removed.
     pub(crate) swept: Tally<Table>,
     /// Rows that wait for clean-up.
@@ -61,6 +65,8 @@ impl Meters {
             requests: Requests::default(),
             sign_ins: Tally::by("result"),
             refreshes: Tally::by("result"),
+            mails: Tally::by("result"),
+            mails_waiting: Level::default(),
             swept: Tally::by("table"),
             backlog: Tally::by("table"),
         };
@@ -71,6 +77,9 @@ impl Meters {
         meters.requests.clone().report(&mut meters);
         meters.keep("sign_ins", "Sign-ins by their result", meters.sign_ins.clone());
         meters.keep("refreshes", "Refreshes by their result", meters.refreshes.clone());
+        meters.keep("mails", "Attempts to send a mail by their result", meters.mails.clone());
+        let waiting = "Mails that wait to be sent, counted up to 10000; NaN where the database can't say";
+        meters.keep("mails_waiting", waiting, meters.mails_waiting.clone());
         meters.keep("cleanup_rows", "Rows that clean-up removed", meters.swept.clone());
         let backlog = "Rows that wait for clean-up, counted up to 10000; NaN where the database can't say";
         meters.keep("cleanup_backlog_rows", backlog, meters.backlog.clone());

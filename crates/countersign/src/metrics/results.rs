@@ -31,6 +31,10 @@ impl SignInResult {
                 | Error::WrongPassword
                 | Error::ReauthenticationRequired
                 | Error::CrossSiteRequest
+                | Error::OneTimeToken(_)
+                | Error::EmailMissing
+                | Error::AlreadyVerified
+                | Error::EmailInUse
                 | Error::NotFound
                 | Error::Fault(_),
             ) => Self::Error,
@@ -130,6 +134,32 @@ impl Word for RefreshResult {
     }
 }
 
+/// What came of an attempt to send a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MailResult {
+    /// Somebody else has it now.
+    Sent,
+    /// It is tried again later.
+    Postponed,
+    /// Nobody tries any more.
+    Failed,
+    /// Its link was dead.
+    Dropped,
+}
+
+impl Word for MailResult {
+    const ALL: &'static [Self] = &[Self::Sent, Self::Postponed, Self::Failed, Self::Dropped];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Postponed => "postponed",
+            Self::Failed => "failed",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
 /// A table that is swept. Each has an index by which its sweep finds what is due without looking at the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Table {
@@ -141,11 +171,16 @@ pub enum Table {
     RateLimits,
     /// Audit events whose retention is over.
     AuditEvents,
+    /// Tokens of mailed links a day past their end.
+    OneTimeTokens,
+    /// Mails that could not be sent, and that the operator has had time to look at.
+    Mails,
 }
 
 impl Table {
     /// Every table that is swept.
-    pub const ALL: [Self; 4] = [Self::SignIns, Self::Users, Self::RateLimits, Self::AuditEvents];
+    pub const ALL: [Self; 6] =
+        [Self::SignIns, Self::Users, Self::RateLimits, Self::AuditEvents, Self::OneTimeTokens, Self::Mails];
 
     /// The table's name.
     #[must_use]
@@ -155,6 +190,8 @@ impl Table {
             Self::Users => "users",
             Self::RateLimits => "rate_limits",
             Self::AuditEvents => "audit_events",
+            Self::OneTimeTokens => "one_time_tokens",
+            Self::Mails => "mails",
         }
     }
 }

@@ -5,7 +5,11 @@ mod tests;
 
 use crate::audit::{About, Entry, Event, Filed};
 use crate::error::{Error, FieldErrors, Result};
-use crate::id::UserId;
+use crate::id::{MailId, UserId};
+use crate::language::Language;
+use crate::mail::Kind;
+pub use crate::mail::Waiting;
+use crate::names::Email;
 use crate::password::Password;
 use crate::secret::SecretString;
 use crate::service::Countersign;
@@ -24,13 +28,18 @@ pub async fn set_password(service: &Countersign, user: &User, password: SecretSt
         Error::Invalid(errors)
     })?;
     let hash = service.lanes().hash(password, None).await?;
-    let input = (user.id, hash, service.now(), service.entry(Event::PasswordChanged, by_operator(user.id)));
-    let changed = service.store().write(input, |tx, (id, hash, now, entry)| {
+    let notice = service.mailer().notice(Kind::PasswordChanged, user.id, &[("username", &user.username)]);
+    let entry = service.entry(Event::PasswordChanged, by_operator(user.id));
+    let input = (user.id, hash, service.now(), entry, notice);
+    let changed = service.store().write(input, |tx, (id, hash, now, entry, notice)| {
         Box::pin(async move {
             if !tx.set_password_hash(*id, None, hash).await? {
                 return Ok(None);
             }
             tx.end_all_sign_ins(*id, EndReason::PasswordChanged, *now, None).await?;
+            if let Some(notice) = notice {
+                tx.queue_notice(notice).await?;
+            }
             tx.file(entry).await.map(Some)
         })
     });
@@ -122,6 +131,30 @@ async fn revoke_all_of(service: &Countersign, ids: Vec<UserId>) -> Result<()> {
     });
     service.tell(revoked.await?);
     Ok(())
+}
+
+/// Mails that wait or have failed, the oldest first, those after `after`, at most `limit` of them.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn mails(service: &Countersign, after: Option<MailId>, limit: u32) -> Result<Vec<Waiting>> {
+    service.mailer().list(after, limit).await
+}
+
+/// Has failed mails tried again, this one or all; one whose link has expired is not worth it. Returns how many.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn retry_mails(service: &Countersign, only: Option<MailId>) -> Result<u64> {
+    service.mailer().retry(only).await
+}
+
+/// Sends a mail to this address at once, to see whether the way out is open.
+///
+/// # Errors
+/// What the way out said, for the operator alone.
+pub async fn test_mail(service: &Countersign, to: &Email) -> std::result::Result<(), String> {
+    service.mailer().test(to.as_str(), Language::English).await
 }
 
 fn by_operator(id: UserId) -> About {

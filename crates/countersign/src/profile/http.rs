@@ -67,7 +67,7 @@ pub(crate) async fn show_me(who: CurrentUser) -> Response {
         (status = 400, description = "Every failing field with every failing reason", body = ProblemBody),
         (status = 401, description = "No good access token", body = ProblemBody),
         (status = 403, description = "The current password is wrong", body = ProblemBody),
-        (status = 429, description = "Too many wrong passwords: try again after Retry-After", body = ProblemBody),
+        (status = 429, description = "Too many wrong passwords, or mails: try again after Retry-After", body = ProblemBody),
         (status = 503, description = "Overloaded, or the database is away: try again", body = ProblemBody),
     ),
     security(("access_token" = []))

@@ -12,8 +12,11 @@ use crate::audit::{About, Entry, Event, Filed};
 use crate::error::{AccessRefusal, Error, FieldError, FieldErrors, Result};
 use crate::hashing::Verdict;
 use crate::id::{SignInId, UserId};
+use crate::language::Language;
 use crate::limits::{self, Budgets, Guess, Place};
+use crate::mail::{Addressee, Kind, NewLink, NewMail};
 use crate::names::{Email, Username};
+use crate::one_time::Purpose;
 use crate::password::Password;
 use crate::secret::SecretString;
 use crate::service::Countersign;
@@ -78,25 +81,31 @@ pub async fn change(
 ) -> Result<User> {
     let Proved { credential, guess } = prove(service, who, current_password, from).await?;
     let entries = entries(service, who, &change, from);
-    let hash = match change.password {
+    let email_entries = email_entries(service, who, &change, from);
+    let hash = match change.password.clone() {
         Some(password) => Some(service.lanes().hash(password, from).await?),
         None => None,
     };
+    let mails = Mails::of(service, who, &change, hash.is_some())?;
     let input = Changing {
         user: credential.user,
         epoch: credential.epoch,
+        mails,
         username: change.username,
         email: change.email,
         hash,
         keep: who.sign_in.map(|sign_in| sign_in.id),
         budgets: guess.budgets.clone(),
+        mail_budgets: Budgets::of_mail(service, from, Some(who.user.id)),
         now: service.now(),
         entries,
+        email_entries,
     };
     let changed = service.store().write(input, |tx, input| Box::pin(apply(tx, input))).await?;
     match changed {
         Changed::Yes(user, filed) => {
             service.tell(filed);
+            service.mailer().ring();
             Ok(user)
         }
         Changed::NameTaken => Err(username_taken()),
@@ -117,18 +126,60 @@ fn entries(service: &Countersign, who: &CurrentUser, change: &Change, from: Opti
     if let Some(new) = change.username.as_ref().map(Username::as_str).filter(|new| *new != old) {
         add(Event::UsernameChanged, about(who, from).saying(&format!("{old} to {new}")));
     }
-    let email = change.email.as_ref().map(|email| email.as_ref().map(Email::as_str));
-    if let Some(new) = email.filter(|new| *new != who.user.email.as_deref()) {
-        let done = if new.is_some() { "set" } else { "removed" };
-        add(Event::EmailChanged, about(who, from).because(done));
-    }
     if change.password.is_some() {
         add(Event::PasswordChanged, about(who, from));
     }
     entries
 }
 
+/// What is said of an address that will differ: that it was changed, and that it waits to be confirmed.
+fn email_entries(
+    service: &Countersign,
+    who: &CurrentUser,
+    change: &Change,
+    from: Option<IpAddr>,
+) -> Option<(Entry, Entry)> {
+    let new = change.email.as_ref()?.as_ref().map(Email::as_str);
+    if new == who.user.email.as_deref() {
+        return None;
+    }
+    let done = if new.is_some() { "set" } else { "removed" };
+    let changed = service.entry(Event::EmailChanged, about(who, from).because(done));
+    Some((changed, service.entry(Event::EmailVerificationMailed, about(who, from))))
+}
+
+/// What a change tells by mail.
+struct Mails {
+    /// To the new address, if it is to take a confirmed one's place.
+    link: Option<NewLink>,
+    /// To the confirmed address: that it is to be replaced.
+    email_change_requested: Option<NewMail>,
+    /// To the confirmed address: that it was removed.
+    email_removed: Option<NewMail>,
+    /// To the confirmed address, whatever else changes.
+    password_changed: Option<NewMail>,
+}
+
+impl Mails {
+    fn of(service: &Countersign, who: &CurrentUser, change: &Change, has_new_password: bool) -> Result<Self> {
+        let (mailer, user) = (service.mailer(), who.user.id);
+        let username = change.username.as_ref().map_or(&*who.user.username, Username::as_str);
+        let notice = |kind| mailer.notice(kind, user, &[("username", username)]);
+        let link = |email: &Email| {
+            let to = Addressee { user, username: username.to_owned(), email: email.as_str().to_owned() };
+            mailer.link(Kind::VerifyEmail, Purpose::VerifyEmail, to, Language::current())
+        };
+        Ok(Self {
+            link: change.email.as_ref().and_then(Option::as_ref).map(link).transpose()?,
+            email_change_requested: notice(Kind::EmailChangeRequested),
+            email_removed: notice(Kind::EmailChanged),
+            password_changed: has_new_password.then(|| notice(Kind::PasswordChanged)).flatten(),
+        })
+    }
+}
+
 struct Changing {
+    mails: Mails,
     user: UserId,
     epoch: i64,
     username: Option<Username>,
@@ -136,8 +187,10 @@ struct Changing {
     hash: Option<String>,
     keep: Option<SignInId>,
     budgets: Budgets,
+    mail_budgets: Budgets,
     now: Timestamp,
     entries: Vec<Entry>,
+    email_entries: Option<(Entry, Entry)>,
 }
 
 enum Changed {
@@ -148,6 +201,7 @@ enum Changed {
 
 async fn apply(tx: &mut Tx<'_>, input: &Changing) -> Result<Changed> {
     input.budgets.settle(tx, input.now).await?;
+    let Some(before) = tx.account_by_id(input.user).await? else { return Ok(Changed::ProofIsVoid) };
     if input.username.is_some() || input.email.is_some() {
         let email = input.email.as_ref().map(Option::as_ref);
         let words = NewWords { id: input.user, epoch: input.epoch, username: input.username.as_ref(), email };
@@ -164,11 +218,39 @@ async fn apply(tx: &mut Tx<'_>, input: &Changing) -> Result<Changed> {
         tx.end_all_sign_ins(input.user, EndReason::PasswordChanged, input.now, input.keep).await?;
     }
     let Some(account) = tx.account_by_id(input.user).await? else { return Ok(Changed::ProofIsVoid) };
+    let waits = tell(tx, input, &before.user, &account.user).await?;
     let mut filed = Vec::new();
-    for entry in &input.entries {
+    let of_email = input.email_entries.as_ref().map(|(changed, mailed)| if waits { mailed } else { changed });
+    for entry in input.entries.iter().chain(of_email) {
         filed.push(tx.file(entry).await?);
     }
     Ok(Changed::Yes(account.user, filed))
+}
+
+/// Tells those whom the change concerns beside the client that asked for it. Returns whether a new address waits to be
+/// confirmed. The link comes after the new epoch, which would end it.
+async fn tell(tx: &mut Tx<'_>, input: &Changing, before: &User, after: &User) -> Result<bool> {
+    let mut waits = false;
+    if let Some(wanted) = &input.email {
+        let wanted = wanted.as_ref().map(Email::as_str);
+        tx.drop_one_time_token(input.user, Purpose::VerifyEmail).await?;
+        waits = wanted.is_some() && wanted != after.email.as_deref();
+        if let Some(link) = input.mails.link.as_ref().filter(|_| waits) {
+            let _ = input.mail_budgets.spend(tx, input.now).await?;
+            link.queue(tx).await?;
+        }
+        if let Some(notice) = input.mails.email_change_requested.as_ref().filter(|_| waits) {
+            tx.queue_notice(notice).await?;
+        }
+        let removed = before.email.as_deref().filter(|_| before.email_verified && wanted.is_none());
+        if let (Some(address), Some(notice)) = (removed, &input.mails.email_removed) {
+            tx.queue_mail(notice, address).await?;
+        }
+    }
+    if let Some(notice) = &input.mails.password_changed {
+        tx.queue_notice(notice).await?;
+    }
+    Ok(waits)
 }
 
 /// Deletes the account softly: the row is flagged, every sign-in ends, and the name stays reserved until the purge.

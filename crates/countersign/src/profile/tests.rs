@@ -89,19 +89,25 @@ async fn nothing_changes_without_the_current_password() {
 }
 
 #[tokio::test]
-async fn an_address_stays_verified_only_while_it_stays_the_same() {
+async fn a_verified_address_stays_until_another_is_or_it_goes() {
     let service = TestService::start().await;
     ada(&service).await;
     verify_address(&service).await;
     let who = signed_in(&service, PASSWORD).await;
-    let verified = async |email| {
+    let after = async |email| {
         let asked = judged(&service, &who, None, email);
-        change(&service, &who, asked, secret(PASSWORD), None).await.unwrap().email_verified
+        let user = change(&service, &who, asked, secret(PASSWORD), None).await.unwrap();
+        (user.email.map(|email| email.to_string()), user.email_verified)
     };
-    assert!(verified(None).await);
-    assert!(verified(Some(Some("ADA@example.com"))).await, "another spelling of the same");
-    assert!(!verified(Some(Some("eve@example.com"))).await);
-    assert!(!verified(Some(None)).await);
+    let is = |email: &str| (Some(email.to_owned()), true);
+    assert_eq!(after(None).await, is("ada@example.com"));
+    assert_eq!(
+        after(Some(Some("ADA@example.com"))).await,
+        is("ADA@example.com"),
+        "another spelling of the same"
+    );
+    assert_eq!(after(Some(Some("eve@example.com"))).await, is("ADA@example.com"), "that one waits");
+    assert_eq!(after(Some(None)).await, (None, false));
 }
 
 #[tokio::test]

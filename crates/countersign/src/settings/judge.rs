@@ -67,15 +67,8 @@ impl Settings {
     /// The settings that differ from their defaults, although nothing in this version acts upon them.
     #[must_use]
     pub fn without_effect(&self) -> Vec<&'static str> {
-        let default = Self::default();
-        let (limits, usual) = (&self.rate_limits, &default.rate_limits);
         let differs = [
-            ("one_time_token_minutes", self.one_time_token_lifetime != default.one_time_token_lifetime),
             ("allowed_return_urls", !self.allowed_return_urls.is_empty()),
-            ("mail_url", self.mail_url.is_some()),
-            ("mail_from", self.mail_from.is_some()),
-            ("rate_limit_mail_address", limits.mail_address != usual.mail_address),
-            ("rate_limit_mail_account", limits.mail_account != usual.mail_account),
             ("oauth_<provider>_client_id", !self.oauth.is_empty()),
         ];
         differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
@@ -265,6 +258,7 @@ impl Settings {
             ("rate_limit_sign_up", limits.sign_up),
             ("rate_limit_mail_address", limits.mail_address),
             ("rate_limit_mail_account", limits.mail_account),
+            ("rate_limit_link_address", limits.link_address),
         ];
         for (name, rate) in rates {
             if rate.count == 0 || rate.period < SECOND || rate.period > RATE_MAX {

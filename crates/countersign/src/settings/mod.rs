@@ -7,6 +7,7 @@
 pub mod spec;
 pub mod words;
 mod judge;
+mod mail;
 mod problem;
 mod read;
 pub mod show;
@@ -22,6 +23,8 @@ use std::time::Duration;
 
 use crate::secret::SecretString;
 
+pub use mail::Notice;
+pub(crate) use mail::{MailLink, SmtpSecurity};
 pub use problem::{Problem, Warning};
 pub use read::{Value, Values};
 pub use spec::{Privacy, SPECS, Spec};
@@ -95,6 +98,14 @@ pub struct Settings {
     pub mail_url: Option<SecretString>,
     /// The sender of mails.
     pub mail_from: Option<String>,
+    /// A folder whose templates take the place of the embedded ones.
+    pub mail_templates_dir: Option<PathBuf>,
+    /// Of what accounts are told by mail.
+    pub mail_notices: Vec<Notice>,
+    /// Where the link leads that confirms an address, with `{token}`; `None`: to the service's own page.
+    pub verify_email_url: Option<String>,
+    /// Where the link leads that sets a forgotten password, with `{token}`; `None`: to the service's own page.
+    pub password_reset_url: Option<String>,
     /// How often somebody may try.
     pub rate_limits: RateLimits,
     /// The OAuth providers by name.
@@ -202,6 +213,8 @@ pub struct RateLimits {
     pub mail_address: Rate,
     /// Mails for each account.
     pub mail_account: Rate,
+    /// Mailed links that are not good, for each address.
+    pub link_address: Rate,
 }
 
 /// So many in so long.
@@ -266,6 +279,10 @@ impl Default for Settings {
             allowed_return_urls: Vec::new(),
             mail_url: None,
             mail_from: None,
+            mail_templates_dir: None,
+            mail_notices: Notice::ALL.to_vec(),
+            verify_email_url: None,
+            password_reset_url: None,
             rate_limits: RateLimits::default(),
             oauth: BTreeMap::new(),
             log: "info".to_owned(),
@@ -292,6 +309,7 @@ impl Default for RateLimits {
             sign_up: rate(20, HOUR),
             mail_address: rate(20, HOUR),
             mail_account: rate(5, HOUR),
+            link_address: rate(30, 15 * MINUTE),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::problem::Problem;
 use super::spec::{Privacy, SPECS, Spec};
 use super::words::{self, Parsed};
-use super::{DAY, Database, MINUTE, OAuthProvider, Settings};
+use super::{DAY, Database, MINUTE, OAuthProvider, Settings, mail};
 use crate::secret::{ExposeSecret, SecretString};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -207,6 +207,12 @@ impl Reader<'_> {
     fn mails(&mut self, settings: &mut Settings) {
         self.read_option("mail_url", &mut settings.mail_url, words::mail_url);
         self.read_option("mail_from", &mut settings.mail_from, words::mail_from);
+        self.read_option("mail_templates_dir", &mut settings.mail_templates_dir, words::path);
+        let mut notices: Vec<_> = settings.mail_notices.iter().copied().map(Some).collect();
+        self.read_list("mail_notices", &mut notices, mail::notice);
+        settings.mail_notices = notices.into_iter().flatten().collect();
+        self.read_option("verify_email_url", &mut settings.verify_email_url, mail::link_url);
+        self.read_option("password_reset_url", &mut settings.password_reset_url, mail::link_url);
     }
 
     fn limits(&mut self, settings: &mut Settings) {
@@ -218,6 +224,7 @@ impl Reader<'_> {
         self.read("rate_limit_sign_up", &mut limits.sign_up, words::rate);
         self.read("rate_limit_mail_address", &mut limits.mail_address, words::rate);
         self.read("rate_limit_mail_account", &mut limits.mail_account, words::rate);
+        self.read("rate_limit_link_address", &mut limits.link_address, words::rate);
     }
 
     fn providers(&mut self, settings: &mut Settings) {

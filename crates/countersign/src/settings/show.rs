@@ -50,6 +50,12 @@ impl Settings {
             ),
             "mail_url" => return self.mail_url.as_ref().map(|url| url_without_secrets(url.expose_secret())),
             "mail_from" => return self.mail_from.clone(),
+            "mail_templates_dir" => {
+                return self.mail_templates_dir.as_ref().map(|dir| dir.display().to_string());
+            }
+            "mail_notices" => list(self.mail_notices.iter().map(|notice| notice.word())),
+            "verify_email_url" => return self.verify_email_url.clone(),
+            "password_reset_url" => return self.password_reset_url.clone(),
             "log" => self.log.clone(),
             "log_format" => match self.log_format? {
                 LogFormat::Text => "text".to_owned(),
@@ -104,6 +110,7 @@ impl Settings {
             "rate_limit_sign_up" => limits.sign_up,
             "rate_limit_mail_address" => limits.mail_address,
             "rate_limit_mail_account" => limits.mail_account,
+            "rate_limit_link_address" => limits.link_address,
             _ => return None,
         };
         Some(rate(limit))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
-use super::{Algorithm, Database, LogFormat, PasswordRules, Rate, ReturnUrl};
+use super::{Algorithm, Database, LogFormat, PasswordRules, Rate, ReturnUrl, SmtpSecurity};
 use crate::secret::SecretString;
 use crate::store::ServerUrl;
 
@@ -240,7 +240,7 @@ pub(super) fn database(given: &str) -> Parsed<Database> {
 /// The way out for mails, checked and kept whole.
 pub(super) fn mail_url(given: &str) -> Parsed<SecretString> {
     let good = Url::parse(given).is_ok_and(|url| match url.scheme() {
-        "smtp" | "smtps" => url.has_host(),
+        "smtp" | "smtps" => url.has_host() && SmtpSecurity::is_known(&url),
         "file" => url.path().len() > 1,
         _ => false,
     });

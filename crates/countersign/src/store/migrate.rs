@@ -20,12 +20,14 @@ pub(super) const SQLITE: &[Migration] = &[
     Migration { version: 1, name: "flow", sql: include_str!("../../migrations/0001_flow.sqlite.sql") },
     Migration { version: 2, name: "audit", sql: include_str!("../../migrations/0002_audit.sqlite.sql") },
     Migration { version: 3, name: "limits", sql: include_str!("../../migrations/0003_limits.sqlite.sql") },
+    Migration { version: 4, name: "mail", sql: include_str!("../../migrations/0004_mail.sqlite.sql") },
 ];
 
 pub(super) const POSTGRES: &[Migration] = &[
     Migration { version: 1, name: "flow", sql: include_str!("../../migrations/0001_flow.postgres.sql") },
     Migration { version: 2, name: "audit", sql: include_str!("../../migrations/0002_audit.postgres.sql") },
     Migration { version: 3, name: "limits", sql: include_str!("../../migrations/0003_limits.postgres.sql") },
+    Migration { version: 4, name: "mail", sql: include_str!("../../migrations/0004_mail.postgres.sql") },
 ];
 
 pub(super) const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

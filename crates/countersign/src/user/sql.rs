@@ -171,16 +171,20 @@ impl Tx<'_> {
         Ok(self.execute(sql, &[id.into(), epoch.into(), hash.into()]).await? == 1)
     }
 
-    /// An address that stays the same stays verified. `Done(0)`: the proof counts no more. `Conflict`: somebody has the
-    /// name.
+    /// A confirmed address stays as it is until another is confirmed in its place: here it can only go, or be spelt
+    /// otherwise. `Done(0)`: the proof counts no more. `Conflict`: somebody has the name.
     pub(crate) async fn set_words(&mut self, new: &NewWords<'_>) -> Result<Attempt> {
         let sql = "
             UPDATE users SET
                 username          = coalesce($3, username),
                 username_key      = coalesce($4, username_key),
-                email             = CASE WHEN CAST($5 AS BIGINT) = 1 THEN $6 ELSE email END,
-                email_key         = CASE WHEN CAST($5 AS BIGINT) = 1 THEN $7 ELSE email_key END,
-                email_verified_at = CASE WHEN CAST($5 AS BIGINT) = 1 AND email_key IS DISTINCT FROM $7 THEN NULL
+                email             = CASE WHEN CAST($5 AS BIGINT) = 1
+                                              AND (email_verified_at IS NULL OR CAST($7 AS TEXT) IS NULL OR email_key = $7) THEN $6
+                                         ELSE email END,
+                email_key         = CASE WHEN CAST($5 AS BIGINT) = 1
+                                              AND (email_verified_at IS NULL OR CAST($7 AS TEXT) IS NULL OR email_key = $7) THEN $7
+                                         ELSE email_key END,
+                email_verified_at = CASE WHEN CAST($5 AS BIGINT) = 1 AND CAST($7 AS TEXT) IS NULL THEN NULL
                                          ELSE email_verified_at END
             WHERE id = $1 AND epoch = $2 AND disabled_at IS NULL AND deleted_at IS NULL";
         let email = new.email.flatten();
@@ -195,6 +199,26 @@ impl Tx<'_> {
             email_key.as_ref().into(),
         ];
         self.attempt(sql, &values).await
+    }
+
+    /// Takes an address for the owner's. `Done(0)`: the proof counts no more. `Conflict`: it is another account's.
+    pub(crate) async fn set_verified_email(
+        &mut self,
+        id: UserId,
+        epoch: i64,
+        email: &str,
+        now: Timestamp,
+    ) -> Result<Attempt> {
+        let sql = "
+            UPDATE users SET email = $3, email_key = $4, email_verified_at = $5
+            WHERE id = $1 AND epoch = $2 AND disabled_at IS NULL AND deleted_at IS NULL";
+        let key = email.to_ascii_lowercase();
+        self.attempt(sql, &[id.into(), epoch.into(), email.into(), (&key).into(), now.into()]).await
+    }
+
+    pub(crate) async fn account_by_verified_email(&mut self, email_key: &str) -> Result<Option<Account>> {
+        let sql = select_account!("WHERE email_key = $1 AND email_verified_at IS NOT NULL");
+        self.one(sql, &[email_key.into()], account).await
     }
 
     /// Begins a new epoch: every sign-in and every access token of the former ones is dead. Returns the new one.

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
-    REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_LANGUAGE, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower::{Layer, Service};
 
+use crate::language::Language;
 use crate::metrics::Requests;
 use crate::web::problem::{ForTheLog, Problem};
 use crate::web::request_id::{RequestId, X_REQUEST_ID};
@@ -107,6 +108,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let asked = Asked {
             id: RequestId::of(request.headers()),
+            language: language(request.headers()),
             row: self.shared.requests.row(request.method(), request.uri().path()),
             method: request.method().clone(),
             uri: request.uri().clone(),
@@ -121,6 +123,12 @@ where
         };
         Answer { state, asked, shared: Arc::clone(&self.shared), limit: None }
     }
+}
+
+/// What the client's owner reads, for the mails that a request brings about.
+fn language(headers: &HeaderMap) -> Language {
+    let header = headers.get(ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok());
+    header.map_or_else(Language::default, Language::accepted)
 }
 
 /// What nothing behind the envelope should have to deal with.
@@ -144,6 +152,7 @@ fn refusal(uri: &Uri, headers: &HeaderMap) -> Option<Response> {
 #[derive(Debug)]
 struct Asked {
     id: RequestId,
+    language: Language,
     /// Where it is counted.
     row: Option<usize>,
     method: Method,
@@ -186,6 +195,7 @@ where
         let polled = match &mut this.state {
             State::Running(future) => {
                 let _named = this.asked.id.enter();
+                let _spoken = this.asked.language.enter();
                 catch_unwind(AssertUnwindSafe(|| Pin::new(future).poll(context)))
             }
             State::Refused(response) => Ok(Poll::Ready(Ok(std::mem::take(response)))),

@@ -5,6 +5,7 @@
 pub mod problem;
 pub(crate) mod answer;
 pub(crate) mod schema;
+pub(crate) mod page;
 pub mod json;
 pub mod cookie;
 pub mod origin;

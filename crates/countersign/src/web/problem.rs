@@ -11,7 +11,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use crate::error::{AccessRefusal, Error, FieldError, FieldErrors, Internal, RefreshRefusal};
+use crate::error::{AccessRefusal, Error, FieldError, FieldErrors, Internal, RefreshRefusal, TokenRefusal};
 
 /// The media type of every refusal.
 pub const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -157,6 +157,16 @@ impl Problem {
         Self { session_ended: Some(session_ended), ..Self::unauthorized(code, detail, Challenge::Bearer) }
     }
 
+    fn one_time_token(refusal: TokenRefusal) -> Self {
+        let (code, detail) = match refusal {
+            TokenRefusal::Invalid => {
+                ("invalid_token", "This link was used before, or a newer one was sent: ask for another one")
+            }
+            TokenRefusal::Expired => ("expired_token", "This link has expired: ask for another one"),
+        };
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
     fn overloaded(retry_after: Duration) -> Self {
         let detail = "The service is busy; try again in a moment";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail).retry_after(retry_after)
@@ -194,6 +204,19 @@ impl From<Error> for Problem {
             }
             Error::CrossSiteRequest => {
                 forbidden("cross_site_request", "Requests from other sites are not accepted here")
+            }
+            Error::OneTimeToken(refusal) => Self::one_time_token(refusal),
+            Error::EmailMissing => {
+                let detail = "This account has no e-mail address; set one first";
+                Self::new(StatusCode::BAD_REQUEST, "email_missing", detail)
+            }
+            Error::AlreadyVerified => {
+                let detail = "This e-mail address is verified already";
+                Self::new(StatusCode::CONFLICT, "already_verified", detail)
+            }
+            Error::EmailInUse => {
+                let detail = "Another account has verified this e-mail address";
+                Self::new(StatusCode::CONFLICT, "email_in_use", detail)
             }
             Error::NotFound => Self::not_found(),
             Error::Overloaded { retry_after } => Self::overloaded(retry_after),

@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::app::{Answer, App, PASSWORD};
+use crate::call::Call;
 use crate::documented::operations;
 
 /// What the operation answers to somebody who may not, by its id. Operations that anybody may use are denied their
@@ -47,16 +48,51 @@ async fn denied(app: &App, operation: &str, own: &str) -> (Answer, u16, &'static
         "show_docs_script" => (app.call(Method::POST, "/docs/page.js"), 405, "method_not_allowed"),
         "show_docs_style" => (app.call(Method::POST, "/docs/page.css"), 405, "method_not_allowed"),
         "show_jwks" => (app.call(Method::POST, "/.well-known/jwks.json"), 405, "method_not_allowed"),
-        other => panic!("the operation {other} has no denial: add one to denials.rs"),
+        other => denied_of_mailed_links(app, other),
     };
     (call.send().await, status, code)
+}
+
+/// The same for what has to do with mailed links.
+fn denied_of_mailed_links<'a>(app: &'a App, operation: &str) -> (Call<'a>, u16, &'static str) {
+    match operation {
+        "request_email_verification" => {
+            (app.call(Method::POST, "/verify-email/request"), 401, "access_token_missing")
+        }
+        "verify_email" => {
+            (app.call(Method::POST, "/verify-email").json(&json!({"token": "x"})), 400, "invalid_token")
+        }
+        "show_email_verification" => (app.call(Method::PUT, "/verify-email"), 405, "method_not_allowed"),
+        "show_email_verification_script" => {
+            (app.call(Method::POST, "/verify-email/page.js"), 405, "method_not_allowed")
+        }
+        "show_email_verification_style" => {
+            (app.call(Method::POST, "/verify-email/page.css"), 405, "method_not_allowed")
+        }
+        "request_password_reset" => {
+            (app.call(Method::POST, "/password-reset").json(&json!({"email": 5})), 400, "validation_failed")
+        }
+        "reset_password" => {
+            let body = json!({"token": "x", "password": "a wholly other staple"});
+            (app.call(Method::POST, "/password-reset/confirm").json(&body), 400, "invalid_token")
+        }
+        "show_password_reset" => (app.call(Method::PUT, "/password-reset"), 405, "method_not_allowed"),
+        "show_password_reset_script" => {
+            (app.call(Method::POST, "/password-reset/page.js"), 405, "method_not_allowed")
+        }
+        "show_password_reset_style" => {
+            (app.call(Method::POST, "/password-reset/page.css"), 405, "method_not_allowed")
+        }
+        other => panic!("the operation {other} has no denial: add one to denials.rs"),
+    }
 }
 
 /// The operations that `denied` knows, read from its own source: an entry without an operation is dead.
 fn known() -> BTreeSet<String> {
     let source = include_str!("denials.rs");
-    let table = source.split("match operation {").nth(1).unwrap().split("other =>").next().unwrap();
-    let arms = table.lines().map(str::trim).filter(|line| line.starts_with('"') && line.contains("=>"));
+    let tables = source.split("match operation {").skip(1).map(|rest| rest.split("other =>").next().unwrap());
+    let lines = tables.flat_map(str::lines).map(str::trim);
+    let arms = lines.filter(|line| line.starts_with('"') && line.contains("=>"));
     arms.map(|line| line.split('"').nth(1).unwrap().to_owned()).collect()
 }
 

@@ -14,12 +14,14 @@ mod call;
 mod documented;
 mod jar;
 mod actors;
+mod postbox;
 mod story;
 
 mod first_principles;
 mod denials;
 mod sessions;
 mod forward_auth;
+mod mailed;
 mod openapi;
 mod docs_page;
 mod embedding;
@@ -46,6 +48,8 @@ fn the_service_does_the_same_on_postgresql() {
         "tidy::",
         "openapi::",
         "docs_page::",
+        "mailed::pages::",
+        "mailed::browser::",
         "checker::tests::",
         "faults::",
         "a_damaged_or_foreign_file",

@@ -124,6 +124,44 @@ pub(in crate::store) const TABLES: &[Table] = &[
             text("detail"),
         ],
     },
+    Table {
+        name: "one_time_tokens",
+        key: 2,
+        columns: &[
+            int("user_id"),
+            text("purpose"),
+            blob("token_hash"),
+            text("email"),
+            text("email_key"),
+            int("epoch"),
+            int("created_at"),
+            int("expires_at"),
+        ],
+    },
+    Table {
+        name: "mails",
+        key: 1,
+        columns: &[
+            int("id"),
+            int("user_id"),
+            text("kind"),
+            text("language"),
+            text("recipient"),
+            text("words"),
+            blob("seed"),
+            int("created_at"),
+            int("expires_at"),
+            int("due_at"),
+            int("attempts"),
+            int("failed_at"),
+            text("last_error"),
+        ],
+    },
+    Table {
+        name: "password_reset_requests",
+        key: 1,
+        columns: &[text("email_key"), text("language"), int("requested_at")],
+    },
 ];
 
 /// What stays where it is, and why.

@@ -14,6 +14,8 @@ const PINNED: &[(&str, &str)] = &[
     ("0002_audit.postgres.sql", "58caef988347934a78cca1d1f47ff3354c4cf7a1c024a5ca7255f52e5aa82def"),
     ("0003_limits.sqlite.sql", "7cc022327099a53822b9d8857d2d4fd7e1d8564027f19e25ed8ef50d258f9532"),
     ("0003_limits.postgres.sql", "f6c748d543505f24ded97459c0a25a365f75319d71bc0c6bc54587a2c1a86c72"),
+    ("0004_mail.sqlite.sql", "08dc1ca9c3e739263451f2c2b7957f9495362f845f681d77a7774d92d38e37f0"),
+    ("0004_mail.postgres.sql", "b9a58e021cd5945c89afa48ea4186adac2697583f6406cc9476d19ca5bb2bc0e"),
 ];
 
 const DIALECTS: [&str; 2] = ["sqlite", "postgres"];

@@ -145,6 +145,7 @@ pub(super) fn fill(site: &Site, users: i64, sign_ins: i64) {
     (0..sign_ins).for_each(|n| insert_sign_in(&transaction, n, users));
     (0..sign_ins).for_each(|n| insert_event(&transaction, n));
     (0..users).for_each(|n| insert_limit(&transaction, n));
+    (0..users).for_each(|n| insert_mailed(&transaction, n));
     transaction.commit().unwrap();
 }
 
@@ -224,4 +225,43 @@ fn insert_event(connection: &Transaction<'_>, n: i64) {
         some(n % 6 == 0, TEXTS[n as usize / 6 % TEXTS.len()]),
     ];
     connection.prepare_cached(sql).unwrap().execute(values).unwrap();
+}
+
+/// A token, the mail that carries it, and a note that somebody forgot a password.
+fn insert_mailed(connection: &Transaction<'_>, n: i64) {
+    let hash = n.to_be_bytes().repeat(4);
+    let sql = "INSERT INTO one_time_tokens (user_id, purpose, token_hash, email, email_key, epoch, created_at, expires_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let purpose = ["verify_email", "reset_password"][n as usize % 2];
+    let values = params![
+        id(n),
+        purpose,
+        hash,
+        format!("User{n}@x.example"),
+        format!("user{n}@x.example"),
+        n % 4,
+        n,
+        n + 1
+    ];
+    connection.prepare_cached(sql).unwrap().execute(values).unwrap();
+    let sql = "INSERT INTO mails (id, user_id, kind, language, recipient, words, seed, created_at, expires_at, due_at,
+        attempts, failed_at, last_error) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    let values = params![
+        id(n),
+        id(n),
+        purpose,
+        "de",
+        format!("User{n}@x.example"),
+        "{}",
+        some(n % 3 > 0, hash),
+        n,
+        n + 1,
+        n + 2,
+        n % 5,
+        some(n % 4 == 0, n),
+        some(n % 4 < 2, TEXTS[n as usize % TEXTS.len()]),
+    ];
+    connection.prepare_cached(sql).unwrap().execute(values).unwrap();
+    let sql = "INSERT INTO password_reset_requests (email_key, language, requested_at) VALUES (?1, ?2, ?3)";
+    connection.prepare_cached(sql).unwrap().execute(params![format!("user{n}@x.example"), "en", n]).unwrap();
 }

@@ -1,0 +1,82 @@
+//! The kinds of mails: what each tells, and which words its template may use.
+
+use crate::one_time::Purpose;
+use crate::settings::Notice;
+
+/// What a mail is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    VerifyEmail,
+    ResetPassword,
+    PasswordChanged,
+    EmailChangeRequested,
+    EmailChanged,
+    /// For the operator who tries the way out; it never waits in the outbox.
+    Test,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::VerifyEmail,
+        Self::ResetPassword,
+        Self::PasswordChanged,
+        Self::EmailChangeRequested,
+        Self::EmailChanged,
+        Self::Test,
+    ];
+
+    /// The stable word for it: the name of its template.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "verify_email",
+            Self::ResetPassword => "reset_password",
+            Self::PasswordChanged => "password_changed",
+            Self::EmailChangeRequested => "email_change_requested",
+            Self::EmailChanged => "email_changed",
+            Self::Test => "test",
+        }
+    }
+
+    /// The kind of this word.
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
+    /// The purpose of the token in its link; a mail without a link has none.
+    pub(crate) const fn purpose(self) -> Option<Purpose> {
+        match self {
+            Self::VerifyEmail => Some(Purpose::VerifyEmail),
+            Self::ResetPassword => Some(Purpose::ResetPassword),
+            _ => None,
+        }
+    }
+
+    /// What the operator calls it when switching notices on and off; mails that somebody asked for can't be.
+    pub(crate) const fn notice(self) -> Option<Notice> {
+        match self {
+            Self::VerifyEmail | Self::ResetPassword | Self::Test => None,
+            Self::PasswordChanged => Some(Notice::Password),
+            Self::EmailChangeRequested | Self::EmailChanged => Some(Notice::Email),
+        }
+    }
+
+    /// The words that its template may use.
+    pub(super) const fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::VerifyEmail => &["service", "url", "username", "link", "minutes", "address"],
+            Self::ResetPassword => &["service", "url", "username", "link", "minutes"],
+            Self::PasswordChanged | Self::EmailChangeRequested | Self::EmailChanged => {
+                &["service", "url", "username", "when"]
+            }
+            Self::Test => &["service", "url"],
+        }
+    }
+
+    /// The words without which the mail is of no use.
+    pub(super) const fn needed(self) -> &'static [&'static str] {
+        match self.purpose() {
+            Some(_) => &["link"],
+            None => &[],
+        }
+    }
+}
