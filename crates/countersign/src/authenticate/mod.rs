@@ -14,6 +14,7 @@ use crate::error::{Error, Internal, Result};
 use crate::hashing::Verdict;
 use crate::id::{SignInId, UserId};
 use crate::limits::{self, Budgets, Place};
+use crate::mail::{Kind, NewMail};
 use crate::metrics::SignInResult;
 use crate::names::Username;
 use crate::password::Password;
@@ -75,6 +76,7 @@ async fn trade(service: &Countersign, attempt: Attempt) -> Result<Tokens> {
     let address = client.address;
     let credential = find(service, &username).await?;
     let place = place(service, credential.as_ref(), &devices);
+    let is_known = matches!(place, Place::Device(..));
     let guess = limits::begin_guess(service, &username, address, place).await?;
     let password = Password::for_sign_in(password);
     let living = credential.as_ref().filter(|credential| credential.is_alive);
@@ -88,7 +90,8 @@ async fn trade(service: &Countersign, attempt: Attempt) -> Result<Tokens> {
     };
     let rehash = if upgrade { rehash(service, living, password, &client).await } else { None };
     let proof = Proof { user: living.user, epoch: living.epoch };
-    let along = Along { rehash, replaced, budgets: guess.budgets.clone() };
+    let notice = if is_known { None } else { new_device(service, living.user, &username, &client) };
+    let along = Along { rehash, replaced, budgets: guess.budgets.clone(), notice };
     let tokens = open(service, proof, client, along).await?;
     Ok(Tokens { device: device::marked(service, &devices, living, service.now()), ..tokens })
 }
@@ -139,12 +142,23 @@ async fn rehash(
     Some(Rehash { user: credential.user, old, new })
 }
 
+/// What the owner is told if the client turns out to be a new one.
+fn new_device(service: &Countersign, user: UserId, username: &str, client: &Client) -> Option<NewMail> {
+    let name = client.user_agent.as_deref().map_or_else(|| "?".to_owned(), readable);
+    let device = match client.address {
+        Some(address) => format!("{name} ({address})"),
+        None => name,
+    };
+    service.mailer().notice(Kind::NewDevice, user, &[("username", username), ("device", &device)])
+}
+
 /// What happens in the transaction that opens a sign-in, beside the opening.
 #[derive(Clone, Default)]
 struct Along {
     rehash: Option<Rehash>,
     replaced: Vec<SignInId>,
     budgets: Budgets,
+    notice: Option<NewMail>,
 }
 
 struct Opening {
@@ -170,7 +184,10 @@ async fn open(service: &Countersign, proof: Proof, client: Client, along: Along)
         let (admission, filed) = opened.await?;
         service.tell(filed);
         match admission {
-            Admission::Opened => return issue(service, proof.user, &token, expires_at),
+            Admission::Opened => {
+                service.mailer().ring();
+                return issue(service, proof.user, &token, expires_at);
+            }
             Admission::ProofIsVoid => {
                 let about = About { address: from, ..proof.user.into() };
                 service.record(Event::SignInFailed, about.because("account_changed_meanwhile"));
@@ -191,6 +208,9 @@ async fn enter(tx: &mut Tx<'_>, opening: &Opening) -> Result<(Admission, Vec<Fil
     }
     along.budgets.settle(tx, new.now).await?;
     let mut filed = vec![tx.file(entry).await?];
+    if let Some(notice) = &along.notice {
+        tx.queue_notice_of_new_device(notice, new.token.sign_in, new.client.user_agent.as_deref()).await?;
+    }
     for id in &along.replaced {
         if let Some(user) = tx.end_sign_in(*id, EndReason::Replaced, new.now).await? {
             let ended = EndReason::Replaced.entry_for_one(*id, new.client.address, new.now);

@@ -31,6 +31,10 @@ embedded! {
     PasswordChanged: "password_changed",
     EmailChangeRequested: "email_change_requested",
     EmailChanged: "email_changed",
+    UsernameChanged: "username_changed",
+    AccountDeleted: "account_deleted",
+    NewDevice: "new_device",
+    TheftDetected: "theft_detected",
     Test: "test",
 }
 

@@ -11,17 +11,25 @@ pub(crate) enum Kind {
     PasswordChanged,
     EmailChangeRequested,
     EmailChanged,
+    UsernameChanged,
+    AccountDeleted,
+    NewDevice,
+    TheftDetected,
     /// For the operator who tries the way out; it never waits in the outbox.
     Test,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::VerifyEmail,
         Self::ResetPassword,
         Self::PasswordChanged,
         Self::EmailChangeRequested,
         Self::EmailChanged,
+        Self::UsernameChanged,
+        Self::AccountDeleted,
+        Self::NewDevice,
+        Self::TheftDetected,
         Self::Test,
     ];
 
@@ -33,6 +41,10 @@ impl Kind {
             Self::PasswordChanged => "password_changed",
             Self::EmailChangeRequested => "email_change_requested",
             Self::EmailChanged => "email_changed",
+            Self::UsernameChanged => "username_changed",
+            Self::AccountDeleted => "account_deleted",
+            Self::NewDevice => "new_device",
+            Self::TheftDetected => "theft_detected",
             Self::Test => "test",
         }
     }
@@ -57,6 +69,10 @@ impl Kind {
             Self::VerifyEmail | Self::ResetPassword | Self::Test => None,
             Self::PasswordChanged => Some(Notice::Password),
             Self::EmailChangeRequested | Self::EmailChanged => Some(Notice::Email),
+            Self::UsernameChanged => Some(Notice::Username),
+            Self::AccountDeleted => Some(Notice::Deletion),
+            Self::NewDevice => Some(Notice::NewDevice),
+            Self::TheftDetected => Some(Notice::Theft),
         }
     }
 
@@ -65,9 +81,12 @@ impl Kind {
         match self {
             Self::VerifyEmail => &["service", "url", "username", "link", "minutes", "address"],
             Self::ResetPassword => &["service", "url", "username", "link", "minutes"],
-            Self::PasswordChanged | Self::EmailChangeRequested | Self::EmailChanged => {
+            Self::PasswordChanged | Self::EmailChangeRequested | Self::EmailChanged | Self::TheftDetected => {
                 &["service", "url", "username", "when"]
             }
+            Self::UsernameChanged => &["service", "url", "username", "when", "old_username"],
+            Self::AccountDeleted => &["service", "url", "username", "when", "days"],
+            Self::NewDevice => &["service", "url", "username", "when", "device"],
             Self::Test => &["service", "url"],
         }
     }

@@ -140,6 +140,11 @@ impl Mailer {
         Some(mail)
     }
 
+    /// The same for a user whom only the transaction knows: [`NewMail::of`] names them.
+    pub(crate) fn notice_of_somebody(&self, kind: Kind) -> Option<NewMail> {
+        self.notice(kind, UserId::from_i64(0), &[])
+    }
+
     /// A link for this user to this address.
     pub(crate) fn link(
         &self,

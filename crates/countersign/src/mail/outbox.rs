@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Kind;
 use crate::error::{Error, Internal, Result};
-use crate::id::{MailId, UserId};
+use crate::id::{MailId, SignInId, UserId};
 use crate::language::Language;
 use crate::one_time::Seed;
 use crate::store::Tx;
@@ -26,6 +26,15 @@ pub(crate) struct NewMail {
     pub(crate) seed: Option<Seed>,
     pub(crate) now: Timestamp,
     pub(crate) expires_at: Timestamp,
+}
+
+impl NewMail {
+    /// The same about this user.
+    pub(crate) fn of(&self, user: UserId, username: &str) -> Self {
+        let mut mail = Self { user, ..self.clone() };
+        mail.words.insert("username".to_owned(), username.to_owned());
+        mail
+    }
 }
 
 /// A mail that a node has taken on.
@@ -89,5 +98,17 @@ impl Tx<'_> {
             }
         }
         Err(Error::Fault(Internal::new("every fresh id of a mail was taken")))
+    }
+
+    /// The same if the user has signed in before, and never with a client that called itself so. An id that is taken
+    /// costs the notice: it is not worth more.
+    pub(crate) async fn queue_notice_of_new_device(
+        &mut self,
+        new: &NewMail,
+        sign_in: SignInId,
+        user_agent: Option<&str>,
+    ) -> Result<()> {
+        let words = serde_json::to_string(&new.words).unwrap_or_default();
+        self.insert_notice_of_new_device(MailId::fresh(new.now), new, &words, sign_in, user_agent).await
     }
 }

@@ -3,7 +3,7 @@
 use super::Kind;
 use super::outbox::{Letter, NewMail, Waiting};
 use crate::error::{Error, Internal, Result};
-use crate::id::{MailId, UserId};
+use crate::id::{MailId, SignInId, UserId};
 use crate::language::Language;
 use crate::store::{Row, Tx};
 use crate::time::Timestamp;
@@ -84,6 +84,37 @@ impl Tx<'_> {
             new.expires_at.into(),
         ];
         Ok(self.execute(sql, &values).await? == 1)
+    }
+
+    /// Only as long as their rows are kept do other sign-ins tell which clients are known.
+    pub(super) async fn insert_notice_of_new_device(
+        &mut self,
+        id: MailId,
+        new: &NewMail,
+        words: &str,
+        sign_in: SignInId,
+        user_agent: Option<&str>,
+    ) -> Result<()> {
+        let sql = "
+            INSERT INTO mails (id, user_id, kind, language, recipient, words, created_at, expires_at, due_at, attempts)
+            SELECT $1, u.id, $3, $4, u.email, $5, $6, $7, $6, 0 FROM users u
+            WHERE u.id = $2 AND u.email_verified_at IS NOT NULL
+              AND EXISTS (SELECT 1 FROM sign_ins s WHERE s.user_id = u.id AND s.id <> $8)
+              AND NOT EXISTS (SELECT 1 FROM sign_ins s WHERE s.user_id = u.id AND s.id <> $8
+                                AND coalesce(s.user_agent, '') = coalesce(CAST($9 AS TEXT), ''))
+            ON CONFLICT DO NOTHING";
+        let values = [
+            id.into(),
+            new.user.into(),
+            new.kind.word().into(),
+            new.language.word().into(),
+            words.into(),
+            new.now.into(),
+            new.expires_at.into(),
+            sign_in.into(),
+            user_agent.into(),
+        ];
+        self.execute(sql, &values).await.map(drop)
     }
 
     pub(super) async fn mail_exists(&mut self, id: MailId) -> Result<bool> {

@@ -278,21 +278,21 @@ async fn a_link_is_good_whichever_key_made_it_and_is_not_sent_once_it_is_dead() 
 async fn without_a_server_mails_are_files_for_their_owner_alone() {
     let service = TestService::start().await;
     let user = ada(&service, "ada@example.com").await;
-    notify(&service, &user, Kind::PasswordChanged).await;
+    notify(&service, &user, Kind::AccountDeleted).await;
     assert_eq!(service.mails().await.len(), 1);
     let folder = service.settings().data_dir.join("outbox");
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&folder), 0o700);
     let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!((files.len(), mode(&files[0])), (1, 0o600), "no draft is left: {files:?}");
-    assert!(files[0].to_str().unwrap().ends_with("-password_changed.eml"));
+    assert!(files[0].to_str().unwrap().ends_with("-account_deleted.eml"));
 }
 
 #[tokio::test]
 async fn a_notice_that_the_operator_does_not_want_is_not_queued() {
     let service =
-        TestService::start_with(|settings| Settings { mail_notices: vec![Notice::Email], ..settings }).await;
+        TestService::start_with(|settings| Settings { mail_notices: vec![Notice::Theft], ..settings }).await;
     let user = ada(&service, "ada@example.com").await;
     let notice = |kind| service.mailer().notice(kind, user.id, &[]);
-    assert!(notice(Kind::PasswordChanged).is_none() && notice(Kind::EmailChanged).is_some());
+    assert!(notice(Kind::PasswordChanged).is_none() && notice(Kind::TheftDetected).is_some());
 }

@@ -23,7 +23,7 @@ use crate::service::Countersign;
 use crate::sign_in::EndReason;
 use crate::store::{Attempt, LiveQuery, Tx};
 use crate::time::Timestamp;
-use crate::user::{self, Credential, NewWords, User, keep, username_taken};
+use crate::user::{self, Credential, NewWords, User, deletion_notice, keep, username_taken};
 
 /// How fresh a sign-in must be to stand in for a password that the account does not have.
 const FRESH_SIGN_IN: Duration = Duration::from_secs(600);
@@ -156,15 +156,17 @@ struct Mails {
     email_change_requested: Option<NewMail>,
     /// To the confirmed address: that it was removed.
     email_removed: Option<NewMail>,
-    /// To the confirmed address, whatever else changes.
-    password_changed: Option<NewMail>,
+    /// To the confirmed address, whatever changes.
+    others: Vec<NewMail>,
 }
 
 impl Mails {
     fn of(service: &Countersign, who: &CurrentUser, change: &Change, has_new_password: bool) -> Result<Self> {
-        let (mailer, user) = (service.mailer(), who.user.id);
-        let username = change.username.as_ref().map_or(&*who.user.username, Username::as_str);
-        let notice = |kind| mailer.notice(kind, user, &[("username", username)]);
+        let (mailer, user, old) = (service.mailer(), who.user.id, &*who.user.username);
+        let username = change.username.as_ref().map_or(old, Username::as_str);
+        let notice = |kind| mailer.notice(kind, user, &[("username", username), ("old_username", old)]);
+        let renamed = (username != old).then(|| notice(Kind::UsernameChanged)).flatten();
+        let new_password = has_new_password.then(|| notice(Kind::PasswordChanged)).flatten();
         let link = |email: &Email| {
             let to = Addressee { user, username: username.to_owned(), email: email.as_str().to_owned() };
             mailer.link(Kind::VerifyEmail, Purpose::VerifyEmail, to, Language::current())
@@ -173,7 +175,7 @@ impl Mails {
             link: change.email.as_ref().and_then(Option::as_ref).map(link).transpose()?,
             email_change_requested: notice(Kind::EmailChangeRequested),
             email_removed: notice(Kind::EmailChanged),
-            password_changed: has_new_password.then(|| notice(Kind::PasswordChanged)).flatten(),
+            others: [renamed, new_password].into_iter().flatten().collect(),
         })
     }
 }
@@ -247,7 +249,7 @@ async fn tell(tx: &mut Tx<'_>, input: &Changing, before: &User, after: &User) ->
             tx.queue_mail(notice, address).await?;
         }
     }
-    if let Some(notice) = &input.mails.password_changed {
+    for notice in &input.mails.others {
         tx.queue_notice(notice).await?;
     }
     Ok(waits)
@@ -264,20 +266,25 @@ pub async fn delete(
     from: Option<IpAddr>,
 ) -> Result<()> {
     let Proved { credential, guess } = prove(service, who, current_password, from).await?;
+    let notice = deletion_notice(service, &who.user);
     let entry = service.entry(Event::UserDeleted, about(who, from));
-    let input = (credential.user, credential.epoch, guess.budgets.clone(), service.now(), entry);
-    let deleted = service.store().write(input, |tx, (user, epoch, budgets, now, entry)| {
+    let input = (credential.user, credential.epoch, guess.budgets.clone(), service.now(), entry, notice);
+    let deleted = service.store().write(input, |tx, (user, epoch, budgets, now, entry, notice)| {
         Box::pin(async move {
             budgets.settle(tx, *now).await?;
             if !tx.flag_as_deleted(*user, Some(*epoch), *now).await? {
                 return Ok(None);
             }
             tx.end_all_sign_ins(*user, EndReason::UserDeleted, *now, None).await?;
+            if let Some(notice) = notice {
+                tx.queue_notice(notice).await?;
+            }
             tx.file(entry).await.map(Some)
         })
     });
     let Some(filed) = deleted.await? else { return Err(overtaken(service, who).await?) };
     service.tell([filed]);
+    service.mailer().ring();
     Ok(())
 }
 

@@ -19,11 +19,20 @@ pub enum Notice {
     Password,
     /// The address is about to change, or has changed.
     Email,
+    /// The username was changed.
+    Username,
+    /// The account was deleted.
+    Deletion,
+    /// Somebody signed in on a device that was not known.
+    NewDevice,
+    /// A spent refresh token came back.
+    Theft,
 }
 
 impl Notice {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Password, Self::Email];
+    pub const ALL: [Self; 6] =
+        [Self::Password, Self::Email, Self::Username, Self::Deletion, Self::NewDevice, Self::Theft];
 
     /// Its name in `mail_notices`.
     #[must_use]
@@ -31,6 +40,10 @@ impl Notice {
         match self {
             Self::Password => "password",
             Self::Email => "email",
+            Self::Username => "username",
+            Self::Deletion => "deletion",
+            Self::NewDevice => "new_device",
+            Self::Theft => "theft",
         }
     }
 

@@ -183,7 +183,7 @@ pub static SPECS: &[Spec] = &[
     list(
         "mail_notices",
         "NOTICE,…",
-        "password,email",
+        "password,email,username,deletion,new_device,theft",
         "Of what accounts with a confirmed address are told by mail; none: of nothing",
     ),
     spec(

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use crate::audit::{About, Entry, Event};
 use crate::error::{Error, Internal, Result};
 use crate::id::{SignInId, UserId};
+use crate::mail::Kind;
 use crate::service::Countersign;
 use crate::store::{Attempt, Tx};
 use crate::time::Timestamp;
@@ -247,17 +248,23 @@ pub(crate) async fn end_from(
 ) -> Result<bool> {
     let now = service.now();
     let entry = why.entry_for_one(id, from, now);
-    let steps = service.store().write((id, why, now, entry), |tx, (id, why, now, entry)| {
+    let stolen = why == EndReason::RefreshTokenReused;
+    let notice = stolen.then(|| service.mailer().notice_of_somebody(Kind::TheftDetected)).flatten();
+    let steps = service.store().write((id, why, now, entry, notice), |tx, (id, why, now, entry, notice)| {
         Box::pin(async move {
-            match tx.end_sign_in(*id, *why, *now).await? {
-                Some(user) => tx.file(&entry.of(user)).await.map(Some),
-                None => Ok(None),
+            let Some(user) = tx.end_sign_in(*id, *why, *now).await? else { return Ok(None) };
+            if let (Some(notice), Some(account)) = (notice, tx.account_by_id(user).await?) {
+                tx.queue_notice(&notice.of(user, &account.user.username)).await?;
             }
+            tx.file(&entry.of(user)).await.map(Some)
         })
     });
     let filed = steps.await?;
     let ended = filed.is_some();
     service.tell(filed);
+    if stolen {
+        service.mailer().ring();
+    }
     Ok(ended)
 }
 

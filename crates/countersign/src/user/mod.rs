@@ -12,6 +12,7 @@ use crate::audit::{About, Event, Filed};
 use crate::error::{Error, FieldError, FieldErrors, Internal, Result};
 use crate::id::UserId;
 use crate::limits::{self, Budgets, Spent};
+use crate::mail::{Kind, NewMail};
 use crate::names::{Email, Username};
 use crate::password::{Password, Rules};
 use crate::secret::SecretString;
@@ -186,6 +187,12 @@ pub async fn list(service: &Countersign, after: Option<UserId>, limit: u32) -> R
         .store()
         .read(page, |tx, (after, limit)| Box::pin(async move { tx.accounts_after(*after, *limit).await }));
     steps.await
+}
+
+/// Tells the owner that the account was deleted.
+pub(crate) fn deletion_notice(service: &Countersign, user: &User) -> Option<NewMail> {
+    let days = service.settings().deleted_user_retention.as_secs().div_ceil(24 * 60 * 60).to_string();
+    service.mailer().notice(Kind::AccountDeleted, user.id, &[("username", &user.username), ("days", &days)])
 }
 
 /// What proves that somebody knows an account's password: looked up by name, whoever asks.

@@ -1,11 +1,13 @@
 //! What people are told of their account.
 
+use std::time::Duration;
+
 use countersign::Settings;
 use countersign::settings::Notice;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::app::{App, PASSWORD};
+use crate::app::{App, DAY, MINUTE, PASSWORD};
 
 const OTHER: &str = "a wholly other staple";
 
@@ -19,12 +21,25 @@ async fn told(app: &App, what: &str) -> bool {
 
 // SEC-15
 #[tokio::test]
-async fn a_new_password_is_told() {
+async fn a_new_name_a_new_password_and_the_end_are_told() {
     let app = App::start().await;
     let token = app.confirmed("ada", "ada@example.com").await.access_token;
     let change = async |body| app.call(Method::PATCH, "/me").bearer(&token).json(&body).send().await.status;
+    assert_eq!(change(json!({"username": "countess", "current_password": PASSWORD})).await, 200);
+    let mail = app.last_mail().await;
+    assert_eq!(
+        (mail.to.as_str(), mail.subject.as_str()),
+        ("ada@example.com", "Your username at localhost was changed")
+    );
+    assert!(mail.text.contains("from ada to countess"), "{}", mail.text);
     assert_eq!(change(json!({"password": OTHER, "current_password": PASSWORD})).await, 200);
     assert!(told(&app, "Your password for localhost was changed").await);
+    let gone =
+        app.call(Method::DELETE, "/me").bearer(&token).json(&json!({"current_password": OTHER})).send().await;
+    assert_eq!(gone.status, 204);
+    let mail = app.last_mail().await;
+    assert_eq!(mail.subject, "Your account at localhost was deleted");
+    assert!(mail.text.contains("after 30 days"), "{}", mail.text);
 }
 
 #[tokio::test]
@@ -43,8 +58,43 @@ async fn a_refused_change_tells_nobody() {
 }
 
 #[tokio::test]
+async fn theft_is_told_once() {
+    let app = App::start().await;
+    let session = app.confirmed("ada", "ada@example.com").await;
+    assert_eq!(app.refresh(&session.refresh_token).await.status, 200);
+    app.advance(MINUTE);
+    assert_eq!(app.refresh(&session.refresh_token).await.code(), "refresh_token_reused");
+    app.refresh(&session.refresh_token).await;
+    let theft =
+        subjects(&app).await.into_iter().filter(|subject| subject.contains("was used from two places"));
+    assert_eq!(theft.count(), 1);
+}
+
+async fn sign_in_with(app: &App, user_agent: &str) {
+    let body = json!({"username": "ada", "password": PASSWORD});
+    let call = app.call(Method::POST, "/authenticate").header("user-agent", user_agent).json(&body);
+    assert_eq!(call.send().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_sign_in_from_a_new_device_is_told_and_one_from_a_known_one_is_not() {
+    let app = App::start().await;
+    app.confirmed("ada", "ada@example.com").await;
+    app.advance(Duration::from_millis(5));
+    let before = app.mails().await.len();
+    sign_in_with(&app, "curl/8.5.0").await;
+    assert_eq!(app.mails().await.len(), before + 1);
+    let mail = app.last_mail().await;
+    assert_eq!(mail.subject, "A new device signed in to your account at localhost");
+    assert!(mail.text.contains("curl 8.5 (127.0.0.1)"), "{}", mail.text);
+    app.advance(DAY);
+    sign_in_with(&app, "curl/8.5.0").await;
+    assert_eq!(app.mails().await.len(), before + 1);
+}
+
+#[tokio::test]
 async fn the_operator_decides_what_is_told() {
-    let app = App::start_with(|settings| Settings { mail_notices: vec![Notice::Email], ..settings }).await;
+    let app = App::start_with(|settings| Settings { mail_notices: vec![Notice::Theft], ..settings }).await;
     let token = app.confirmed("ada", "ada@example.com").await.access_token;
     let before = app.mails().await.len();
     let body = json!({"password": OTHER, "current_password": PASSWORD});
