@@ -5,6 +5,37 @@ use serde_json::json;
 
 use crate::program::Operator;
 
+const PASSWORD: &str = "analytical engine";
+
+#[test]
+fn the_service_sends_what_waits_and_the_operator_sees_what_does_not_go() {
+    let (operator, server) = (Operator::new(), MailServer::start());
+    let url = server.url();
+    let variables = [("COUNTERSIGN_MAIL_URL", url.as_str()), ("COUNTERSIGN_REQUIRE_VERIFIED_EMAIL", "true")];
+    server.set_mood(Mood::Refusing);
+    let mut service = operator.serve_with(&[], &variables);
+    let body = json!({"username": "ada", "password": PASSWORD, "email": "ada@example.com"});
+    assert!(service.post("/users", &body).starts_with("HTTP/1.1 201"));
+    let line = service.log_line("\"mail\"");
+    assert!(line.contains("550") && !line.contains("token="), "{line}");
+    let listed = operator.run_with(&["mail", "list", "--json"], &variables, "").json();
+    assert_eq!(listed[0]["state"], "failed");
+    assert_eq!((&listed[0]["kind"], &listed[0]["to"]), (&json!("verify_email"), &json!("ada@example.com")));
+    let lines = operator.run_with(&["mail", "list"], &variables, "").out;
+    assert!(lines.contains("failed") && lines.contains("(550): No such mailbox here"), "{lines}");
+    server.set_mood(Mood::Good);
+    let id = listed[0]["id"].as_str().unwrap();
+    let retried = operator.run_with(&["mail", "retry", id], &variables, "");
+    assert_eq!(retried.code, 0, "{retried:?}");
+    let mail = server.wait_for(1).remove(0);
+    assert_eq!(mail.to, ["ada@example.com"]);
+    let token = mail.data.split("#token=").nth(1).unwrap().lines().next().unwrap();
+    assert!(service.post("/verify-email", &json!({"token": token})).starts_with("HTTP/1.1 204"));
+    let (code, log) = service.stop();
+    assert_eq!(code, 0);
+    assert!(!log.contains(token), "no log has a token");
+}
+
 #[test]
 fn a_test_mail_says_whether_the_way_out_is_open() {
     let (operator, server) = (Operator::new(), MailServer::start());

@@ -147,7 +147,14 @@ mod tests {
 
     fn credential(user: i64, password_changes: i64) -> Credential {
         let user = UserId::from_i64(user);
-        Credential { user, password_hash: None, epoch: 0, password_changes, is_alive: true }
+        Credential {
+            user,
+            password_hash: None,
+            epoch: 0,
+            password_changes,
+            is_alive: true,
+            email_verified: true,
+        }
     }
 
     #[test]

@@ -88,6 +88,13 @@ async fn trade(service: &Countersign, attempt: Attempt) -> Result<Tokens> {
         service.record(Event::SignInFailed, about);
         return Err(Error::InvalidCredentials);
     };
+    if service.settings().require_verified_email && !living.email_verified {
+        user::remind_to_confirm(service, living.user);
+        let about = About { address, ..living.user.into() }.because("email_not_confirmed");
+        limits::count_wrong(service, guess, about.clone()).await?;
+        service.record(Event::SignInFailed, about);
+        return Err(Error::InvalidCredentials);
+    }
     let rehash = if upgrade { rehash(service, living, password, &client).await } else { None };
     let proof = Proof { user: living.user, epoch: living.epoch };
     let notice = if is_known { None } else { new_device(service, living.user, &username, &client) };

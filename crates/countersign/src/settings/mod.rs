@@ -106,6 +106,8 @@ pub struct Settings {
     pub verify_email_url: Option<String>,
     /// Where the link leads that sets a forgotten password, with `{token}`; `None`: to the service's own page.
     pub password_reset_url: Option<String>,
+    /// Whether nobody signs in before their address is confirmed.
+    pub require_verified_email: bool,
     /// How often somebody may try.
     pub rate_limits: RateLimits,
     /// The OAuth providers by name.
@@ -283,6 +285,7 @@ impl Default for Settings {
             mail_notices: Notice::ALL.to_vec(),
             verify_email_url: None,
             password_reset_url: None,
+            require_verified_email: false,
             rate_limits: RateLimits::default(),
             oauth: BTreeMap::new(),
             log: "info".to_owned(),

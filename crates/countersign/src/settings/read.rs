@@ -213,6 +213,7 @@ impl Reader<'_> {
         settings.mail_notices = notices.into_iter().flatten().collect();
         self.read_option("verify_email_url", &mut settings.verify_email_url, mail::link_url);
         self.read_option("password_reset_url", &mut settings.password_reset_url, mail::link_url);
+        self.read("require_verified_email", &mut settings.require_verified_email, words::switch);
     }
 
     fn limits(&mut self, settings: &mut Settings) {

@@ -56,6 +56,7 @@ impl Settings {
             "mail_notices" => list(self.mail_notices.iter().map(|notice| notice.word())),
             "verify_email_url" => return self.verify_email_url.clone(),
             "password_reset_url" => return self.password_reset_url.clone(),
+            "require_verified_email" => self.require_verified_email.to_string(),
             "log" => self.log.clone(),
             "log_format" => match self.log_format? {
                 LogFormat::Text => "text".to_owned(),

@@ -198,6 +198,12 @@ pub static SPECS: &[Spec] = &[
         "<public_url>/password-reset#token={token}",
         "Where the link leads that sets a forgotten password, with {token}",
     ),
+    spec(
+        "require_verified_email",
+        "BOOL",
+        "false",
+        "Whether nobody signs in before their address is confirmed; sign-up then asks for one",
+    ),
     spec("rate_limit", "BOOL", "on", "Whether attempts are limited; off only for benchmarks"),
     spec("rate_limit_sign_in", "N/TIME", "10/15m", "Failed sign-ins for each account and address"),
     spec("rate_limit_sign_in_address", "N/TIME", "100/15m", "Failed sign-ins for each address"),

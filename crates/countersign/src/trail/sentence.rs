@@ -14,6 +14,7 @@ pub const DETAILS: &[(&str, &str)] = &[
     ("sign_ups", "too many sign-ups from one address"),
     ("no_password", "the account has no password"),
     ("account_closed", "the account is disabled or deleted"),
+    ("email_not_confirmed", "the password was right, and the address is not confirmed"),
     ("mails", "too many mails were asked for"),
     ("account_changed_meanwhile", "the account changed while the password was being checked"),
     ("invalid", "the token was never issued, or is kept in another way than it was given out"),

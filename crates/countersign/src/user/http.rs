@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::{NewUser, User, sign_up};
 use crate::caller::Caller;
-use crate::error::Result;
+use crate::error::{FieldError, Result};
 use crate::service::Countersign;
 use crate::web::answer;
 use crate::web::json::Form;
@@ -78,8 +78,12 @@ pub(crate) async fn create_user(
     let username = form.text("username");
     let password = form.secret("password");
     let email = form.nullable_text("email").flatten();
-    let new =
-        NewUser::judge(service.rules(), username.as_deref(), email.as_deref(), password, form.finish())?;
+    let mut errors = form.finish();
+    if service.settings().require_verified_email && email.is_none() && !errors.has("email") {
+        let message = "Give an e-mail address: it has to be confirmed before you can sign in.";
+        errors.add("email", FieldError::new("required", message));
+    }
+    let new = NewUser::judge(service.rules(), username.as_deref(), email.as_deref(), password, errors)?;
     let user = sign_up(&service, new, caller.address).await?;
     Ok(answer::json(StatusCode::CREATED, &UserBody::from(&user)))
 }

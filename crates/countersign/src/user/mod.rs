@@ -11,9 +11,11 @@ use std::sync::Arc;
 use crate::audit::{About, Event, Filed};
 use crate::error::{Error, FieldError, FieldErrors, Internal, Result};
 use crate::id::UserId;
+use crate::language::Language;
 use crate::limits::{self, Budgets, Spent};
-use crate::mail::{Kind, NewMail};
+use crate::mail::{Addressee, Kind, NewLink, NewMail};
 use crate::names::{Email, Username};
+use crate::one_time::Purpose;
 use crate::password::{Password, Rules};
 use crate::secret::SecretString;
 use crate::service::Countersign;
@@ -144,10 +146,15 @@ async fn insert(
         };
         let user = row.user();
         let about = About { address: from, ..user.id.into() };
-        let input = (row, service.entry(Event::SignUp, about.clone()), budgets.clone());
-        let inserted = service.store().write(input, |tx, (row, entry, budgets)| {
+        let needs_link = service.settings().require_verified_email;
+        let link = if needs_link { confirmation_link(service, &user, Language::current())? } else { None };
+        let input = (row, service.entry(Event::SignUp, about.clone()), budgets.clone(), link);
+        let inserted = service.store().write(input, |tx, (row, entry, budgets, link)| {
             Box::pin(async move {
                 if tx.insert_user(row).await? {
+                    if let Some(link) = link {
+                        link.queue(tx).await?;
+                    }
                     let spent = budgets.spend(tx, row.now).await?;
                     return Ok(Inserted::Yes(tx.file(entry).await?, spent));
                 }
@@ -158,6 +165,7 @@ async fn insert(
         match inserted.await? {
             Inserted::Yes(filed, spent) => {
                 service.tell([filed]);
+                service.mailer().ring();
                 spent.note(service, about.because("sign_ups")).await;
                 return Ok(user);
             }
@@ -187,6 +195,48 @@ pub async fn list(service: &Countersign, after: Option<UserId>, limit: u32) -> R
         .store()
         .read(page, |tx, (after, limit)| Box::pin(async move { tx.accounts_after(*after, *limit).await }));
     steps.await
+}
+
+/// The link that confirms the account's own address; `None` where it has none.
+pub(crate) fn confirmation_link(
+    service: &Countersign,
+    user: &User,
+    language: Language,
+) -> Result<Option<NewLink>> {
+    let Some(email) = &user.email else { return Ok(None) };
+    let to = Addressee { user: user.id, username: user.username.to_string(), email: email.to_string() };
+    service.mailer().link(Kind::VerifyEmail, Purpose::VerifyEmail, to, language).map(Some)
+}
+
+/// Mails that link once more, after the answer: whoever is refused for an address that is not confirmed must not be able
+/// to tell by the time.
+pub(crate) fn remind_to_confirm(service: &Countersign, id: UserId) {
+    let (service, language) = (service.clone(), Language::current());
+    tokio::spawn(async move {
+        if let Err(error) = mail_confirmation(&service, id, language).await {
+            tracing::warn!(?error, user = id.as_i64(), "a link to confirm the address was not queued");
+        }
+    });
+}
+
+async fn mail_confirmation(service: &Countersign, id: UserId, language: Language) -> Result<()> {
+    let account =
+        service.store().read(id, |tx, id| Box::pin(async move { tx.account_by_id(*id).await })).await?;
+    let Some(account) = account else { return Ok(()) };
+    let Some(link) = confirmation_link(service, &account.user, language)? else { return Ok(()) };
+    let input = (link, Budgets::of_mail(service, None, Some(id)), service.now());
+    let steps = service.store().write(input, |tx, (link, budgets, now)| {
+        Box::pin(async move {
+            let _ = budgets.spend(tx, *now).await?;
+            link.queue(tx).await
+        })
+    });
+    match steps.await {
+        Err(Error::RateLimited { .. }) => return Ok(()),
+        other => drop(other?),
+    }
+    service.mailer().ring();
+    Ok(())
 }
 
 /// Tells the owner that the account was deleted.

@@ -37,6 +37,8 @@ pub(crate) struct Credential {
     pub(crate) password_changes: i64,
     /// Neither disabled nor deleted.
     pub(crate) is_alive: bool,
+    /// Whether its address is confirmed.
+    pub(crate) email_verified: bool,
 }
 
 /// A change of a living account's own words; `None` leaves one as it is. `epoch` is the one under which the owner proved
@@ -63,7 +65,7 @@ macro_rules! select_account {
 macro_rules! select_credential {
     ($rest:literal) => {
         concat!(
-            "SELECT id, password_hash, epoch, disabled_at, deleted_at, password_changes FROM users ",
+            "SELECT id, password_hash, epoch, disabled_at, deleted_at, password_changes, email_verified_at FROM users ",
             $rest
         )
     };
@@ -93,6 +95,7 @@ fn credential(row: &Row<'_>) -> Result<Credential> {
         epoch: row.int(2)?,
         password_changes: row.int(5)?,
         is_alive: row.optional_time(3)?.is_none() && row.optional_time(4)?.is_none(),
+        email_verified: row.optional_time(6)?.is_some(),
     })
 }
 

@@ -1,4 +1,4 @@
-//! What people are told of their account.
+//! What people are told of their account, and what they have to have confirmed.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use countersign::settings::Notice;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::app::{App, DAY, MINUTE, PASSWORD};
+use crate::app::{App, DAY, MINUTE, PASSWORD, codes_of};
 
 const OTHER: &str = "a wholly other staple";
 
@@ -100,4 +100,27 @@ async fn the_operator_decides_what_is_told() {
     let body = json!({"password": OTHER, "current_password": PASSWORD});
     assert_eq!(app.call(Method::PATCH, "/me").bearer(&token).json(&body).send().await.status, 200);
     assert_eq!(app.mails().await.len(), before);
+}
+
+// SEC-10
+#[tokio::test]
+async fn where_the_operator_asks_for_it_nobody_signs_in_before_the_address_is_confirmed() {
+    let app = App::start_with(|settings| Settings { require_verified_email: true, ..settings }).await;
+    assert_eq!(codes_of(&app.sign_up("ada").await, "email"), ["required"]);
+    let body = json!({"username": "ada", "password": PASSWORD, "email": "ada@example.com"});
+    assert_eq!(app.post("/users", body).await.status, 201);
+    let first = app.last_mail().await;
+    let refused = app.authenticate("ada", PASSWORD).await;
+    let wrong = app.authenticate("ada", "wrong horse battery").await;
+    assert_eq!((refused.status, &refused.text), (401, &wrong.text));
+    let names = |answer: &crate::app::Answer| answer.headers.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&refused), names(&wrong));
+    let mut again = first.clone();
+    while again.token() == first.token() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        again = app.last_mail().await;
+    }
+    assert_eq!(app.post("/verify-email", json!({"token": first.token()})).await.code(), "invalid_token");
+    assert_eq!(app.post("/verify-email", json!({"token": again.token()})).await.status, 204);
+    assert_eq!(app.authenticate("ada", PASSWORD).await.status, 200);
 }
