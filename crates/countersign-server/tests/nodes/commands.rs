@@ -20,7 +20,8 @@ fn migrate_cleanup_and_config_show_work_and_hide_the_password() {
         assert!(migrated.out.contains("postgres://127.0.0.1") && migrated.out.contains("is up to date"));
     }
     let nothing = json!({
-        "sign_ins": 0, "users": 0, "rate_limits": 0, "audit_events": 0, "one_time_tokens": 0, "mails": 0
+        "sign_ins": 0, "users": 0, "rate_limits": 0, "audit_events": 0, "one_time_tokens": 0, "mails": 0,
+        "changes": 0
     });
     assert_eq!(site.does(&["cleanup", "--json"], "").json(), nothing);
     let url = site.schema.url().replace("countersign@", "countersign:hunter2@");

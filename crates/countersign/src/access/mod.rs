@@ -45,7 +45,7 @@ pub async fn resolve(service: &Countersign, token: &str) -> Result<CurrentUser> 
     let SpokenFor { user, sign_in, issued_at } = spoken_for.and_then(|read| read).map_err(refused)?;
     let live = match sign_in {
         Some(id) => through_sign_in(service, id, now).await?,
-        None => without_sign_in(service, user, issued_at).await?,
+        None => without_sign_in(service, user, issued_at, now).await?,
     };
     let live = live.filter(|live| live.user == user).ok_or_else(|| refused(Refusal::Invalid))?;
     Ok(current(live))
@@ -73,14 +73,19 @@ fn spoken_for(claims: Glance<'_>) -> Result<SpokenFor, Refusal> {
 }
 
 async fn through_sign_in(service: &Countersign, id: SignInId, now: Timestamp) -> Result<Option<Live>> {
-    let live = service.store().check(LiveQuery::SignIn(id)).await?;
+    let live = service.store().check(LiveQuery::SignIn(id), now).await?;
     Ok(live.filter(|live| live.sign_in.is_some_and(|sign_in| sign_in.expires_at > now)))
 }
 
 /// A token without a sign-in dies with the next change of credentials: it must have been issued in a later second,
 /// since a token of the same second can't be told from one that was issued before.
-async fn without_sign_in(service: &Countersign, user: UserId, issued_at: i64) -> Result<Option<Live>> {
-    let live = service.store().check(LiveQuery::User(user)).await?;
+async fn without_sign_in(
+    service: &Countersign,
+    user: UserId,
+    issued_at: i64,
+    now: Timestamp,
+) -> Result<Option<Live>> {
+    let live = service.store().check(LiveQuery::User(user), now).await?;
     Ok(live.filter(|live| issued_at > live.tokens_after))
 }
 

@@ -73,6 +73,7 @@ impl Table {
                 one_time::sweep(service.store(), service.now(), BATCH).await.map(Done::removed)
             }
             Self::Mails => service.mailer().sweep(BATCH).await.map(Done::removed),
+            Self::Changes => service.store().remove_changes(service.now(), BATCH).await.map(Done::removed),
         }
     }
 
@@ -88,6 +89,7 @@ impl Table {
             Self::AuditEvents => trail::backlog(service, most).await,
             Self::OneTimeTokens => one_time::backlog(service.store(), service.now(), most).await,
             Self::Mails => service.mailer().backlog(most).await,
+            Self::Changes => service.store().count_changes_due(service.now(), most).await,
         }
     }
 }

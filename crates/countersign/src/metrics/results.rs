@@ -175,12 +175,21 @@ pub enum Table {
     OneTimeTokens,
     /// Mails that could not be sent, and that the operator has had time to look at.
     Mails,
+    /// What nodes on PostgreSQL had to look up again for their checks of access tokens.
+    Changes,
 }
 
 impl Table {
     /// Every table that is swept.
-    pub const ALL: [Self; 6] =
-        [Self::SignIns, Self::Users, Self::RateLimits, Self::AuditEvents, Self::OneTimeTokens, Self::Mails];
+    pub const ALL: [Self; 7] = [
+        Self::SignIns,
+        Self::Users,
+        Self::RateLimits,
+        Self::AuditEvents,
+        Self::OneTimeTokens,
+        Self::Mails,
+        Self::Changes,
+    ];
 
     /// The table's name.
     #[must_use]
@@ -192,6 +201,7 @@ impl Table {
             Self::AuditEvents => "audit_events",
             Self::OneTimeTokens => "one_time_tokens",
             Self::Mails => "mails",
+            Self::Changes => "changes",
         }
     }
 }

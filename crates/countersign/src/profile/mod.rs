@@ -293,7 +293,10 @@ pub async fn delete(
 /// token would sign a client out that is signed in.
 async fn overtaken(service: &Countersign, who: &CurrentUser) -> Result<Error> {
     let lives = match who.sign_in {
-        Some(sign_in) => service.store().check(LiveQuery::SignIn(sign_in.id)).await?.is_some(),
+        Some(sign_in) => {
+            let query = LiveQuery::SignIn(sign_in.id);
+            service.store().check(query, service.now()).await?.is_some()
+        }
         None => false,
     };
     Ok(if lives { Error::WrongPassword } else { Error::AccessToken(AccessRefusal::Invalid) })

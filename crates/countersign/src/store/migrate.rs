@@ -21,6 +21,7 @@ pub(super) const SQLITE: &[Migration] = &[
     Migration { version: 2, name: "audit", sql: include_str!("../../migrations/0002_audit.sqlite.sql") },
     Migration { version: 3, name: "limits", sql: include_str!("../../migrations/0003_limits.sqlite.sql") },
     Migration { version: 4, name: "mail", sql: include_str!("../../migrations/0004_mail.sqlite.sql") },
+    Migration { version: 5, name: "changes", sql: include_str!("../../migrations/0005_changes.sqlite.sql") },
 ];
 
 pub(super) const POSTGRES: &[Migration] = &[
@@ -28,6 +29,11 @@ pub(super) const POSTGRES: &[Migration] = &[
     Migration { version: 2, name: "audit", sql: include_str!("../../migrations/0002_audit.postgres.sql") },
     Migration { version: 3, name: "limits", sql: include_str!("../../migrations/0003_limits.postgres.sql") },
     Migration { version: 4, name: "mail", sql: include_str!("../../migrations/0004_mail.postgres.sql") },
+    Migration {
+        version: 5,
+        name: "changes",
+        sql: include_str!("../../migrations/0005_changes.postgres.sql"),
+    },
 ];
 
 pub(super) const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

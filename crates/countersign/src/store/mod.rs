@@ -36,7 +36,7 @@ pub(crate) use spend::{REMEMBERED_SPENDINGS, SPENDING_DIGITS, Spend, Spent};
 use crate::error::{Error, Internal, Result};
 use crate::metrics::Meters;
 use crate::secret::SecretString;
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 
 /// What a transaction's closure returns: a future that borrows the transaction and its input.
 pub(crate) type Work<'t, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 't>>;
@@ -114,11 +114,28 @@ impl Store {
         }
     }
 
-    /// Looks up a user through a living sign-in, or without one.
-    pub(crate) async fn check(&self, query: LiveQuery) -> Result<Option<Live>> {
+    /// Looks up a user through a living sign-in, or without one. A sign-in that is over by `now` is surely over, and of one
+    /// that is not the end may have moved away since.
+    pub(crate) async fn check(&self, query: LiveQuery, now: Timestamp) -> Result<Option<Live>> {
         match &self.0 {
             Engine::Sqlite(sqlite) => sqlite.check(query),
-            Engine::Postgres(postgres) => postgres.check(query).await,
+            Engine::Postgres(postgres) => postgres.check(query, now).await,
+        }
+    }
+
+    /// Removes a batch of what checks needed to be told and have been; gives how many rows. Only PostgreSQL keeps such.
+    pub(crate) async fn remove_changes(&self, now: Timestamp, batch: u32) -> Result<u64> {
+        match &self.0 {
+            Engine::Sqlite(_) => Ok(0),
+            Engine::Postgres(postgres) => postgres.remove_changes(now, batch).await,
+        }
+    }
+
+    /// How many rows wait for [`Store::remove_changes`], counted to `most`.
+    pub(crate) async fn count_changes_due(&self, now: Timestamp, most: u32) -> Result<u64> {
+        match &self.0 {
+            Engine::Sqlite(_) => Ok(0),
+            Engine::Postgres(postgres) => postgres.count_changes_due(now, most).await,
         }
     }
 

@@ -168,6 +168,7 @@ pub(in crate::store) const TABLES: &[Table] = &[
 #[cfg(test)]
 pub(in crate::store) const NOT_COPIED: &[(&str, &str)] = &[
     ("schema_migrations", "each database has a history of its own"),
+    ("changes", "they name what running nodes must look up again in this database"),
     ("server_life", "it tells the lives of one server apart"),
     ("leases", "they say which program does a job in this database, and none does any in the other yet"),
 ];

@@ -3,11 +3,13 @@
 //! Nothing that correctness rests on is kept in this process: every node may die at any instant, and any other goes on.
 
 mod address;
+mod changes;
 mod check;
 mod clock;
 mod copy;
 mod error;
 mod figures;
+mod known;
 mod link;
 mod migrate;
 mod queue;
@@ -29,7 +31,7 @@ use super::{CannotOpen, Live, LiveQuery, Spend, Spent, Steps};
 use crate::error::{Error, Internal, Result};
 use crate::metrics::Meters;
 use crate::secret::{ExposeSecret as _, SecretString};
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 
 /// Connections that the batchers keep to themselves. More writers make smaller batches, and lose.
 const SPENDERS: u32 = 2;
@@ -46,7 +48,7 @@ pub(super) struct Postgres(Arc<Engine>);
 struct Engine {
     pool: Pool,
     spending: Queue<Spend, Option<Spent>>,
-    checking: Queue<LiveQuery, Option<Live>>,
+    checking: Queue<check::Check, Option<Live>>,
     clock: SharedClock,
 }
 
@@ -89,8 +91,20 @@ impl Postgres {
         self.0.spending.ask(spend).await
     }
 
-    pub(super) async fn check(&self, query: LiveQuery) -> Result<Option<Live>> {
-        self.0.checking.ask(query).await
+    pub(super) async fn check(&self, query: LiveQuery, now: Timestamp) -> Result<Option<Live>> {
+        self.0.checking.ask(check::Check { query, now }).await
+    }
+
+    pub(super) async fn remove_changes(&self, now: Timestamp, batch: u32) -> Result<u64> {
+        let steps: Steps<(Timestamp, u32), u64> =
+            |tx, (now, batch)| Box::pin(async move { tx.remove_changes(*now, *batch).await });
+        self.write(&(now, batch), steps).await
+    }
+
+    pub(super) async fn count_changes_due(&self, now: Timestamp, most: u32) -> Result<u64> {
+        let steps: Steps<(Timestamp, u32), u64> =
+            |tx, (now, most)| Box::pin(async move { tx.count_changes_due(*now, *most).await });
+        self.read(&(now, most), steps).await
     }
 
     pub(super) fn clock(&self) -> Clock {

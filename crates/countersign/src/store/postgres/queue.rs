@@ -1,10 +1,13 @@
-//! The batcher: questions that wait together travel together. It never waits for company: a worker takes what is
-//! queued at that moment, so that a lone question leaves at once.
+//! The batcher: questions that wait together travel together. A lone question leaves at once. Those that come while a batch
+//! is on its way wait for its return, and travel together then: two half batches cost the database more than a whole one.
+//! Where the batch takes its time (the database is far away, or somebody holds a lock) another connection takes over.
 
+use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::closed;
 use super::figures::Figures;
@@ -14,6 +17,9 @@ use crate::error::{Error, Internal, Result};
 const WAITING: usize = 4_096;
 /// More than this shares no more of the way worth having, and makes the first of the batch wait.
 const BATCH: usize = 256;
+
+/// For how long the return of a batch is worth waiting for. A commit on a usual disk takes less.
+const PATIENCE: Duration = Duration::from_millis(3);
 
 pub(super) struct Queue<Q, A> {
     /// `None` once it is closed.
@@ -79,8 +85,14 @@ async fn work<Q, A>(
     figures: Figures,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
+    // Whoever holds the entries takes the next batch.
+    let mut held = None;
     loop {
-        if entries.lock().await.recv_many(&mut batch, BATCH).await == 0 {
+        let mut turn = match held.take() {
+            Some(turn) => turn,
+            None => entries.lock().await,
+        };
+        if turn.recv_many(&mut batch, BATCH).await == 0 {
             return;
         }
         figures.waiting.dec_by(batch.len() as i64);
@@ -88,10 +100,21 @@ async fn work<Q, A>(
         let (questions, replies): (Vec<Q>, Vec<_>) =
             batch.drain(..).map(|entry| (entry.question, entry.reply)).unzip();
         if questions.is_empty() {
+            held = Some(turn);
             continue;
         }
         let begun = Instant::now();
-        let answers = worker.answer(&questions).await;
+        let mut answering = pin!(worker.answer(&questions));
+        let answers = match timeout(PATIENCE, &mut answering).await {
+            Ok(answers) => {
+                held = Some(turn);
+                answers
+            }
+            Err(_) => {
+                drop(turn);
+                answering.await
+            }
+        };
         figures.durations.took(begun.elapsed());
         figures.batches.observe(questions.len() as u64);
         for (reply, answer) in replies.into_iter().zip(answers) {

@@ -3,6 +3,8 @@
 use countersign_testbed::{Cluster, Schema, Tls, binaries_or_skip, postgres_or_skip};
 
 use super::*;
+use std::time::Duration;
+
 use crate::store::migrate::POSTGRES;
 
 fn schema() -> Schema {
@@ -106,6 +108,60 @@ async fn a_batch_that_names_a_row_twice_spends_it_once() {
         });
         assert_eq!(outcomes.await.into_iter().flatten().count(), 1, "generation {generation}");
     }
+}
+
+/// The batch that waits for somebody's lock holds nobody up who comes after it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_is_held_up_does_not_hold_up_the_next() {
+    if !postgres_or_skip() {
+        return;
+    }
+    let scratch = Scratch::postgres().await;
+    seed(&scratch.store).await;
+    execute(
+        &scratch.store,
+        "INSERT INTO sign_ins (id, user_id, epoch, generation, current_hash, spendings, transport, created_at, last_used_at,
+                               expires_at, ends_at, sweep_day)
+         SELECT 8, user_id, epoch, generation, current_hash, spendings, transport, created_at, last_used_at, expires_at,
+                ends_at, sweep_day FROM sign_ins",
+    )
+    .await;
+    let store = scratch.store.clone();
+    let ((locked, is_locked), (unlock, may_end)) =
+        (tokio::sync::oneshot::channel(), tokio::sync::oneshot::channel::<()>());
+    let (waited_for, somebody_waits) = tokio::sync::oneshot::channel();
+    let signals = std::sync::Mutex::new(Some((locked, waited_for, may_end)));
+    let holder = tokio::spawn(async move {
+        let steps = store.write(signals, |tx, signals| {
+            Box::pin(async move {
+                tx.execute("UPDATE sign_ins SET sweep_day = 1 WHERE id = 7", &[]).await?;
+                let (locked, waited_for, may_end) = signals.lock().unwrap().take().unwrap();
+                locked.send(()).unwrap();
+                let waiting = "
+                    SELECT count(*) FROM pg_locks
+                    WHERE NOT granted AND transactionid = CAST(pg_current_xact_id() AS xid)";
+                while tx.one(waiting, &[], |row| row.int(0)).await? == Some(0) {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                waited_for.send(()).unwrap();
+                may_end.await.map_err(|_| Error::NotFound)
+            })
+        });
+        steps.await
+    });
+    is_locked.await.unwrap();
+    let store = scratch.store.clone();
+    let held_up = tokio::spawn(async move { store.spend(spend(0, 0, 10)).await });
+    somebody_waits.await.unwrap();
+    let other = SignInId::from_i64(8);
+    for generation in 0..10 {
+        let next = Spend { sign_in: other, ..spend(generation.into(), generation, 10) };
+        assert!(scratch.store.spend(next).await.unwrap().is_some());
+    }
+    assert!(!held_up.is_finished());
+    unlock.send(()).unwrap();
+    holder.await.unwrap().unwrap();
+    assert!(held_up.await.unwrap().unwrap().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -111,7 +111,9 @@ async fn a_locked_database_refuses_writes_in_bounded_time_and_goes_on_reading() 
         let store = scratch.store.clone();
         async move { insert(&store, 1, "one").await }
     });
-    assert!(scratch.store.check(LiveQuery::SignIn(SIGN_IN)).await.unwrap().is_some());
+    assert!(
+        scratch.store.check(LiveQuery::SignIn(SIGN_IN), Timestamp::from_millis(10)).await.unwrap().is_some()
+    );
     assert_eq!(count(&scratch.store).await, 0);
     assert!(matches!(writing.await.unwrap(), Err(Error::Unavailable(_))));
     lock.execute_batch("ROLLBACK").unwrap();

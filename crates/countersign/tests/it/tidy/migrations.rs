@@ -16,6 +16,8 @@ const PINNED: &[(&str, &str)] = &[
     ("0003_limits.postgres.sql", "f6c748d543505f24ded97459c0a25a365f75319d71bc0c6bc54587a2c1a86c72"),
     ("0004_mail.sqlite.sql", "08dc1ca9c3e739263451f2c2b7957f9495362f845f681d77a7774d92d38e37f0"),
     ("0004_mail.postgres.sql", "b9a58e021cd5945c89afa48ea4186adac2697583f6406cc9476d19ca5bb2bc0e"),
+    ("0005_changes.sqlite.sql", "10afebef6ae10a82d6b054c321282cbc93580be9f82985177dff3b7408b9d753"),
+    ("0005_changes.postgres.sql", "9dfade3234caf0797f901133d1b5182ab280d4d8e3f7bf693482971d4e698800"),
 ];
 
 const DIALECTS: [&str; 2] = ["sqlite", "postgres"];

@@ -1,0 +1,2 @@
+-- Nothing: SQLite tells by its write-ahead log whether anybody has committed, and that is all that its cache of checks asks.
+-- On PostgreSQL this step makes a table of what checks must look up again.
