@@ -24,6 +24,8 @@ mod web;
 mod audit;
 mod one_time;
 mod mail;
+#[expect(dead_code, reason = "only doctor asks a provider yet")]
+pub mod identity_provider;
 mod turnstile;
 mod service;
 mod caller;

@@ -60,6 +60,15 @@ impl Timestamp {
         text.parse::<jiff::Timestamp>().ok().map(|instant| Self(instant.as_millisecond()))
     }
 
+    /// Reads an instant as HTTP writes it (RFC 9110 §5.6.7), in its one form that is still written:
+    /// `Sun, 06 Nov 1994 08:49:37 GMT`.
+    #[must_use]
+    pub fn from_http_date(text: &str) -> Option<Self> {
+        let in_zone = text.strip_suffix(" GMT").map(|time| format!("{time} +0000"))?;
+        let zoned = jiff::fmt::rfc2822::parse(&in_zone).ok()?;
+        Some(Self(zoned.timestamp().as_millisecond()))
+    }
+
     /// The instant in RFC 3339, UTC, with milliseconds: `2026-11-24T09:30:00.125Z`.
     #[must_use]
     pub fn to_rfc3339(self) -> String {
@@ -168,6 +177,17 @@ mod tests {
         }
         for text in ["", "yesterday", "2026-11-24", "2026-11-24T09:30:00", "2026-13-24T09:30:00Z"] {
             assert_eq!(Timestamp::from_rfc3339(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_date_of_http_reads_as_an_instant() {
+        let instant = Timestamp::from_millis(784_111_777_000);
+        assert_eq!(Timestamp::from_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(instant));
+        for text in
+            ["", "GMT", "Sun, 06 Nov 1994 08:49:37", "1994-11-06T08:49:37Z", "Sun, 32 Nov 1994 08:49:37 GMT"]
+        {
+            assert_eq!(Timestamp::from_http_date(text), None, "{text}");
         }
     }
 

@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod copy;
 mod desk;
+mod doctor;
 mod explain;
 mod mail;
 mod migrate;
@@ -23,7 +24,7 @@ use crate::exit::{Failure, Outcome};
 use crate::output::harmless;
 
 /// Every command, in the order of `--help`.
-pub(crate) fn all() -> [Command; 11] {
+pub(crate) fn all() -> [Command; 12] {
     [
         serve::command(),
         migrate::command(),
@@ -35,6 +36,7 @@ pub(crate) fn all() -> [Command; 11] {
         mail::command(),
         openapi::command(),
         config::command(),
+        doctor::command(),
         completions::command(),
     ]
 }
@@ -52,6 +54,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Outcome {
         Some(("mail", arguments)) => mail::run(arguments),
         Some(("openapi", _)) => openapi::run(),
         Some(("config", arguments)) => config::run(arguments),
+        Some(("doctor", arguments)) => doctor::run(arguments),
         Some(("completions", arguments)) => completions::run(arguments),
         // clap demands one of the above.
         _ => Ok(()),

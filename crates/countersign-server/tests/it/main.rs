@@ -10,6 +10,7 @@
 mod audit;
 mod commands;
 mod copy;
+mod doctor;
 mod limits;
 mod mail;
 mod program;

@@ -29,7 +29,8 @@ impl Settings {
         self.judge_times(&mut problems);
         self.judge_passwords(&mut problems);
         self.judge_limits(&mut problems);
-        self.judge_extensions(&mut problems);
+        self.judge_providers(&mut problems);
+        self.judge_metrics(&mut problems);
         problems
     }
 
@@ -268,24 +269,7 @@ impl Settings {
         }
     }
 
-    fn judge_extensions(&self, problems: &mut Vec<Problem>) {
-        for (name, provider) in &self.oauth {
-            let setting = format!("oauth_{name}_issuer");
-            match &provider.issuer {
-                None if name != "google" && name != "github" => {
-                    let why = format!("{name} is neither google nor github, so that its issuer is not known");
-                    problems.push(Problem::new(&setting, why, "Write the issuer's URL"));
-                }
-                Some(issuer) if issuer.scheme() != "https" && !words::is_loopback(issuer) => {
-                    problems.push(Problem::new(
-                        &setting,
-                        "an issuer must be reached by https",
-                        "Write https://…",
-                    ));
-                }
-                _ => {}
-            }
-        }
+    fn judge_metrics(&self, problems: &mut Vec<Problem>) {
         let token = self.metrics_token.as_ref().map(ExposeSecret::expose_secret);
         if token.is_some_and(|token| token.len() < 16 || !token.bytes().all(|byte| byte.is_ascii_graphic())) {
             let why = "the token is shorter than 16 characters, or has others than visible ASCII";

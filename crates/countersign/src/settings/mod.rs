@@ -8,6 +8,7 @@ pub mod spec;
 pub mod words;
 mod judge;
 mod mail;
+mod oauth;
 mod problem;
 mod read;
 pub mod show;
@@ -25,6 +26,8 @@ use crate::secret::SecretString;
 
 pub use mail::Notice;
 pub(crate) use mail::{MailLink, SmtpSecurity};
+pub(crate) use oauth::issuer as parse_issuer;
+pub use oauth::{GITHUB, OAuthProvider, ResponseMode};
 pub use problem::{Problem, Warning};
 pub use read::{Value, Values};
 pub use spec::{Privacy, SPECS, Spec};
@@ -226,17 +229,6 @@ pub struct Rate {
     pub count: u32,
     /// In which time.
     pub period: Duration,
-}
-
-/// One OAuth provider's registration.
-#[derive(Debug, Clone)]
-pub struct OAuthProvider {
-    /// The client id that the provider gave.
-    pub client_id: String,
-    /// The client secret that the provider gave.
-    pub client_secret: SecretString,
-    /// The OIDC issuer; not needed for `google` and `github`.
-    pub issuer: Option<Url>,
 }
 
 /// How log lines look.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::problem::Problem;
 use super::spec::{Privacy, SPECS, Spec};
 use super::words::{self, Parsed};
-use super::{DAY, Database, MINUTE, OAuthProvider, Settings, mail};
+use super::{DAY, Database, MINUTE, OAuthProvider, Settings, mail, oauth};
 use crate::secret::{ExposeSecret, SecretString};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -231,22 +231,38 @@ impl Reader<'_> {
     fn providers(&mut self, settings: &mut Settings) {
         for provider in provider_names(self.values) {
             let name = |what: &str| format!("oauth_{provider}_{what}");
-            let (mut id, mut secret, mut issuer) = (None, None, None);
+            let (mut id, mut secret) = (None, None);
             self.read_option(&name("client_id"), &mut id, words::text);
             self.read_option(&name("client_secret"), &mut secret, words::secret);
-            self.read_option(&name("issuer"), &mut issuer, words::web_url);
-            for part in ["client_id", "client_secret"] {
-                if !self.values.contains_key(&name(part)) {
+            let (file, given) =
+                (name("client_secret_file"), self.values.contains_key(&name("client_secret")));
+            if given && self.values.contains_key(&file) {
+                let why = "the client secret is set too, so that it is unclear which holds";
+                self.problems.push(Problem::new(&file, why, "Set one of the two"));
+            } else {
+                self.read_option(&file, &mut secret, oauth::secret_in_file);
+            }
+            let is_secret_given = given || self.values.contains_key(&file);
+            for (part, is_given) in [
+                ("client_id", self.values.contains_key(&name("client_id"))),
+                ("client_secret", is_secret_given),
+            ] {
+                if !is_given {
                     let why = format!("the provider {provider} is set up without it");
-                    self.problems.push(Problem::new(
-                        &name(part),
-                        why,
-                        "Set it to what the provider gave you",
-                    ));
+                    let mend = "Set it to what the provider gave you";
+                    self.problems.push(Problem::new(&name(part), why, mend));
                 }
             }
-            if let (Some(client_id), Some(client_secret)) = (id, secret) {
-                settings.oauth.insert(provider, OAuthProvider { client_id, client_secret, issuer });
+            // What is missing was said; the rest is read all the same, so that all is said at once.
+            let nothing = || SecretString::from(String::new());
+            let complete = id.is_some() && secret.is_some();
+            let mut read = OAuthProvider::new(id.unwrap_or_default(), secret.unwrap_or_else(nothing));
+            self.read_option(&name("issuer"), &mut read.issuer, oauth::issuer_text);
+            self.read_option(&name("scopes"), &mut read.scopes, oauth::scopes);
+            self.read(&name("response_mode"), &mut read.response_mode, oauth::response_mode);
+            self.read(&name("allow_private_network"), &mut read.allow_private_network, words::switch);
+            if complete {
+                settings.oauth.insert(provider, read);
             }
         }
     }

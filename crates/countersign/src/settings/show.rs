@@ -124,7 +124,10 @@ impl Settings {
             match part {
                 _ if spec.privacy == Privacy::Secret => Some(HIDDEN.to_owned()),
                 "_client_id" => Some(given.client_id.clone()),
-                "_issuer" => given.issuer.as_ref().map(Url::to_string),
+                "_issuer" => given.issuer(provider).map(str::to_owned),
+                "_scopes" => Some(given.scopes(provider).to_owned()),
+                "_response_mode" => Some(given.response_mode.word().to_owned()),
+                "_allow_private_network" => Some(given.allow_private_network.to_string()),
                 _ => None,
             }
         })

@@ -227,11 +227,38 @@ pub static SPECS: &[Spec] = &[
         spec("oauth_<provider>_client_secret", "TEXT", "unset", "An OAuth provider's client secret"),
         Privacy::Secret,
     ),
+    secret(
+        spec(
+            "oauth_<provider>_client_secret_file",
+            "FILE",
+            "unset",
+            "A file that holds the client secret; a line break at its end is ignored",
+        ),
+        Privacy::Secret,
+    ),
     spec(
         "oauth_<provider>_issuer",
         "URL",
-        "unset",
-        "The OIDC issuer of a provider that is not google or github",
+        "known for google and github",
+        "The OIDC issuer, exactly as its discovery document names it; for github the address of a GitHub server",
+    ),
+    spec(
+        "oauth_<provider>_scopes",
+        "TEXT",
+        "openid email profile",
+        "The scopes to ask for, separated by spaces; of github read:user user:email",
+    ),
+    spec(
+        "oauth_<provider>_response_mode",
+        "NAME",
+        "query",
+        "How the provider sends people back: query, or form_post as Apple does",
+    ),
+    spec(
+        "oauth_<provider>_allow_private_network",
+        "BOOL",
+        "false",
+        "Whether the provider may be at a private, link-local or loopback address",
     ),
     spec("log", "FILTER", "info", "What is logged: a level, or target=level pairs"),
     spec("log_format", "NAME", "text on a terminal, else json", "How log lines look: text or json"),
@@ -254,7 +281,7 @@ impl Spec {
             None => spec.name == name,
             Some((before, after)) => {
                 let provider = name.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
-                provider.is_some_and(is_provider_name)
+                provider.is_some_and(super::oauth::is_provider_name)
             }
         })
     }
@@ -275,14 +302,6 @@ impl Spec {
     pub fn is_pattern(&self) -> bool {
         self.name.contains(PROVIDER)
     }
-}
-
-/// Lower case, digits and `_` within: what can stand in an environment variable and in a path alike.
-fn is_provider_name(name: &str) -> bool {
-    (1..=32).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-        && !name.starts_with('_')
-        && !name.ends_with('_')
 }
 
 /// How many letters must be inserted, removed or exchanged to make `right` of `left` (Levenshtein).

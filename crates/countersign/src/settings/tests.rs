@@ -332,7 +332,7 @@ fn plain_http_beyond_loopback_is_warned_of() {
 }
 
 #[test]
-fn settings_of_later_versions_are_read_and_named() {
+fn a_provider_without_what_it_needs_is_refused() {
     let settings = read(&[
         ("rate_limit_sign_in", "5/1m"),
         ("mail_from", "Countersign <auth@example.com>"),
@@ -340,7 +340,7 @@ fn settings_of_later_versions_are_read_and_named() {
         ("oauth_my_idp_client_secret", "secret"),
         ("oauth_my_idp_issuer", "https://idp.example.com"),
     ]);
-    assert_eq!(settings.oauth["my_idp"].issuer.as_ref().unwrap().as_str(), "https://idp.example.com/");
+    assert_eq!(settings.oauth["my_idp"].issuer("my_idp"), Some("https://idp.example.com"));
     assert_eq!(settings.without_effect(), ["oauth_<provider>_client_id"]);
     refused_for(&[("oauth_idp_client_id", "id")], "oauth_idp_client_secret", "without it");
     let idp = [("oauth_idp_client_id", "id"), ("oauth_idp_client_secret", "secret")];
