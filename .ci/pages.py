@@ -85,6 +85,8 @@ def check_codes() -> None:
         }
     refusal = (ROOT / "crates/countersign-server/src/serve/refusal.rs").read_text().split("#[cfg(test)]")[0]
     known |= set(re.findall(r'", "([a-z]+_[a-z_]+)", ', refusal))
+    words = (ROOT / "crates/countersign/src/oauth/refusal.rs").read_text()
+    known |= set(re.findall(r'Self::\w+ => "([a-z_]+)",', words))
     page = (ROOT / "docs/reference/errors.md").read_text()
     listed = set(re.findall(r"^\| `([a-z_]+)` \|", page, re.M))
     if len(known) < 30:

@@ -30,6 +30,14 @@ pub enum Error {
     AlreadyVerified,
     /// The e-mail address is another account's verified one.
     EmailInUse,
+    /// The identity at another service opens another account already.
+    IdentityInUse,
+    /// Without it nothing would open the account any more.
+    LastWayIn,
+    /// Nobody was sent to a provider with this state, not from this browser, or they have been back already.
+    OAuthState,
+    /// The provider does not answer.
+    ProviderUnavailable,
     /// What was asked for does not exist, or is not the caller's.
     NotFound,
     /// More passwords wait than can be checked in time.

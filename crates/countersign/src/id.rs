@@ -73,6 +73,11 @@ identifier! {
 }
 
 identifier! {
+    /// One identity at another service, by which an account is opened.
+    IdentityId
+}
+
+identifier! {
     /// One mail that waits to be sent.
     MailId
 }

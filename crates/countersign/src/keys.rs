@@ -52,6 +52,29 @@ impl OneTimeKey {
     }
 }
 
+/// What makes and recognises the states of OAuth attempts, and what follows from them, under one secret key.
+#[derive(Clone)]
+pub(crate) struct OAuthKey {
+    /// Proves that we made a state.
+    pub(crate) tag: Mac,
+    /// Derives a state's nonce.
+    pub(crate) nonce: Mac,
+    /// Derives a state's PKCE verifier.
+    pub(crate) verifier: Mac,
+}
+
+impl OAuthKey {
+    /// HKDF (RFC 5869), as for refresh tokens.
+    pub(crate) fn derive(secret_key: &SecretString) -> Self {
+        let root = root(secret_key);
+        Self {
+            tag: expand(&root, b"countersign oauth state tag 1"),
+            nonce: expand(&root, b"countersign oauth nonce 1"),
+            verifier: expand(&root, b"countersign oauth verifier 1"),
+        }
+    }
+}
+
 /// What proves that we have marked a device.
 pub(crate) fn device_key(secret_key: &SecretString) -> Mac {
     expand(&root(secret_key), b"countersign device mark 1")
@@ -191,8 +214,9 @@ mod tests {
         let secret_key = SecretString::from("k".repeat(48));
         let RefreshKey { tag, successor } = RefreshKey::derive(&secret_key);
         let one_time = OneTimeKey::derive(&secret_key).token;
+        let oauth = OAuthKey::derive(&secret_key);
         let (device, limit) = (device_key(&secret_key), limit_key(&secret_key));
-        let macs = [tag, successor, device, limit, one_time];
+        let macs = [tag, successor, device, limit, one_time, oauth.tag, oauth.nonce, oauth.verifier];
         let made = macs.map(|mac| mac.chain_update(b"x").finalize().into_bytes());
         let different: std::collections::HashSet<_> = made.iter().collect();
         assert_eq!(different.len(), made.len());

@@ -24,7 +24,6 @@ mod web;
 mod audit;
 mod one_time;
 mod mail;
-#[expect(dead_code, reason = "only doctor asks a provider yet")]
 pub mod identity_provider;
 mod turnstile;
 mod service;
@@ -45,6 +44,7 @@ pub mod sessions;
 mod forward_auth;
 pub mod verify_email;
 pub mod password_reset;
+pub mod oauth;
 pub mod operator;
 pub mod copy;
 pub mod trail;

@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 use crate::service::Countersign;
 use crate::web::envelope::{Envelope, EnvelopeLayer, EnvelopeSettings};
 use crate::{
-    access, api_docs, authenticate, forward_auth, health, password_reset, profile, refresh, revoke, scrape,
-    sessions, user, verify_email, web,
+    access, api_docs, authenticate, forward_auth, health, oauth, password_reset, profile, refresh, revoke,
+    scrape, sessions, user, verify_email, web,
 };
 
 #[derive(OpenApi)]
@@ -59,6 +59,19 @@ fn routes() -> OpenApiRouter<Countersign> {
         .routes(routes!(api_docs::show_docs_script))
         .routes(routes!(api_docs::show_docs_style))
         .routes(routes!(access::http::show_jwks))
+        .routes(routes!(oauth::http::identities::list_identities))
+        .routes(routes!(oauth::http::identities::link_identity, oauth::http::identities::remove_identity))
+}
+
+/// Where people go by themselves, and no script of another origin (SEC-61).
+fn navigations() -> OpenApiRouter<Countersign> {
+    OpenApiRouter::new()
+        .routes(routes!(oauth::http::start_oauth))
+        .routes(routes!(oauth::http::finish_oauth, oauth::http::hand_on_oauth))
+}
+
+fn all() -> OpenApiRouter<Countersign> {
+    routes().merge(navigations())
 }
 
 /// The whole service as a router: mount it at the root of an application, or nest it below a path (and give that path
@@ -79,7 +92,7 @@ pub type App = Envelope<Router>;
 fn envelope(service: &Countersign) -> EnvelopeLayer {
     let https = service.settings().public_url.scheme() == "https";
     let requests = &service.meters().requests;
-    requests.know(operations(&routes().split_for_parts().1));
+    requests.know(operations(&all().split_for_parts().1));
     EnvelopeLayer::new(EnvelopeSettings { https, ..EnvelopeSettings::default() }, requests.clone())
 }
 
@@ -100,20 +113,19 @@ fn operations(description: &utoipa::openapi::OpenApi) -> impl Iterator<Item = (&
 
 fn bare(service: &Countersign) -> Router {
     let (routes, _) = routes().split_for_parts();
-    let router = routes
-        .fallback(web::not_found)
-        .method_not_allowed_fallback(web::method_not_allowed)
-        .with_state(service.clone());
-    match web::cors(service.foreign_origins()) {
+    let (navigations, _) = navigations().split_for_parts();
+    let router = routes.fallback(web::not_found).method_not_allowed_fallback(web::method_not_allowed);
+    let router = match web::cors(service.foreign_origins()) {
         Some(cors) => router.layer(cors),
         None => router,
-    }
+    };
+    router.merge(navigations.method_not_allowed_fallback(web::method_not_allowed)).with_state(service.clone())
 }
 
 /// The API's description: OpenAPI 3.1, as JSON.
 #[must_use]
 pub fn openapi() -> String {
-    let (_, mut description) = routes().split_for_parts();
+    let (_, mut description) = all().split_for_parts();
     if let Some(components) = description.components.as_mut() {
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
         components.add_security_scheme("access_token", SecurityScheme::Http(bearer));

@@ -10,7 +10,8 @@ use http::HeaderMap;
 
 use crate::audit::{About, Entry, Event, Filed, Queue};
 use crate::hashing::{HashLanes, LaneConfig};
-use crate::keys::{self, Mac, OneTimeKey, RefreshKey};
+use crate::identity_provider::IdentityProviders;
+use crate::keys::{self, Mac, OAuthKey, OneTimeKey, RefreshKey};
 use crate::mail::Mailer;
 use crate::metrics::Meters;
 use crate::password::{Params, Rules};
@@ -34,6 +35,7 @@ struct Parts {
     meters: Meters,
     store: Store,
     mailer: Mailer,
+    identity_providers: IdentityProviders,
     audit: Queue,
     lanes: HashLanes,
     rules: Rules,
@@ -43,6 +45,7 @@ struct Parts {
     refresh_cookie: Cookie,
     device_keys: Vec<Mac>,
     device_cookie: Cookie,
+    oauth_keys: Vec<OAuthKey>,
     limit_key: Mac,
     turnstile: Arc<Turnstile>,
     new_limit_rows: AtomicU32,
@@ -110,6 +113,7 @@ impl Countersign {
             Mailer::new(&settings, one_time_keys, store.clone(), clock.clone(), meters.mails.clone());
         let parts = Parts {
             mailer: mailer.map_err(OpenError)?,
+            identity_providers: IdentityProviders::new(&settings, &clock).map_err(OpenError)?,
             rules: rules(&settings),
             lanes,
             signer: signer(&settings, &access_keys)?,
@@ -118,6 +122,7 @@ impl Countersign {
             refresh_cookie: refresh_cookie(&settings)?,
             device_keys: secret_keys.iter().map(keys::device_key).collect(),
             device_cookie: device_cookie(&settings)?,
+            oauth_keys: secret_keys.iter().map(OAuthKey::derive).collect(),
             limit_key: keys::limit_key(current_key),
             turnstile: Arc::default(),
             new_limit_rows: AtomicU32::new(0),
@@ -185,6 +190,11 @@ impl Countersign {
         &self.0.mailer
     }
 
+    /// Who may vouch for people.
+    pub(crate) fn identity_providers(&self) -> &IdentityProviders {
+        &self.0.identity_providers
+    }
+
     /// An event that happens now, for the transaction that brings it about: [`crate::store::Tx::file`] takes it.
     pub(crate) fn entry(&self, event: Event, about: About) -> Entry {
         Entry::new(event, about, self.now())
@@ -241,6 +251,11 @@ impl Countersign {
 
     pub(crate) fn device_cookie(&self) -> &Cookie {
         &self.0.device_cookie
+    }
+
+    /// The keys of OAuth attempts: the first makes their states, all recognise them.
+    pub(crate) fn oauth_keys(&self) -> &[OAuthKey] {
+        &self.0.oauth_keys
     }
 
     /// What names and addresses are hashed with before they are counted.

@@ -157,6 +157,7 @@ mod tests {
             "profile::",
             "verify_email::",
             "password_reset::",
+            "oauth::",
             "sessions::",
             "trail::",
             "operator::",

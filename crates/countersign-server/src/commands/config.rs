@@ -62,8 +62,5 @@ fn check(arguments: &ArgMatches) -> Outcome {
     for warning in configuration.settings.warnings() {
         output::complain(&format!("warning: {warning}"));
     }
-    for setting in configuration.settings.without_effect() {
-        output::complain(&format!("warning: {setting} has no effect in this version"));
-    }
     Ok(output::say("The settings can stand.")?)
 }

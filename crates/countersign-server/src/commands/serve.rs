@@ -33,9 +33,6 @@ fn warn(settings: &Settings) {
     for warning in settings.warnings() {
         tracing::warn!(setting = warning.setting, "{}", warning.why);
     }
-    for setting in settings.without_effect() {
-        tracing::warn!(setting, "this setting has no effect in this version");
-    }
 }
 
 async fn answer(configuration: Configuration, room: Room) -> Outcome {

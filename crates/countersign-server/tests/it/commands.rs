@@ -83,7 +83,7 @@ fn cleanup_says_what_it_removed() {
     operator.run(&["migrate"]);
     assert_eq!(
         operator.run(&["cleanup", "--json"]).json(),
-        serde_json::json!({"sign_ins": 0, "users": 0, "rate_limits": 0, "audit_events": 0, "one_time_tokens": 0, "mails": 0, "changes": 0})
+        serde_json::json!({"sign_ins": 0, "users": 0, "rate_limits": 0, "audit_events": 0, "one_time_tokens": 0, "mails": 0, "changes": 0, "oauth_attempts": 0})
     );
 }
 

@@ -129,14 +129,6 @@ fn a_bad_log_filter_is_refused() {
     );
 }
 
-#[test]
-fn settings_that_do_nothing_yet_are_named() {
-    let checked =
-        Operator::new().run(&["config", "check", "--allowed-return-urls", "https://app.example.com"]);
-    assert_eq!(checked.code, 0, "{checked:?}");
-    assert!(checked.err.contains("allowed_return_urls has no effect in this version"), "{checked:?}");
-}
-
 // SEC-105
 #[test]
 fn secrets_are_shown_nowhere() {

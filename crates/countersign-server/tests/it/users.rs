@@ -33,6 +33,25 @@ fn an_account_is_made_shown_and_listed() {
 }
 
 #[test]
+fn an_account_is_shown_with_the_identities_that_open_it() {
+    let operator = Operator::new();
+    create(&operator, "ada");
+    let database = rusqlite::Connection::open(operator.path("countersign-data/countersign.db")).unwrap();
+    let insert = "INSERT INTO identities (id, user_id, provider, issuer, subject, email, created_at)
+                  SELECT 7, id, 'google', 'https://accounts.google.com', '1815\u{1b}', 'ada@example.com', 0 FROM users";
+    database.execute(insert, []).unwrap();
+    let shown = operator.run(&["user", "show", "ada", "--json"]).json();
+    let identity = json!({
+        "id": "7", "provider": "google", "issuer": "https://accounts.google.com", "subject": "1815\u{1b}",
+        "email": "ada@example.com", "created_at": "1970-01-01T00:00:00.000Z", "last_used_at": null,
+    });
+    assert_eq!(shown["identities"], json!([identity]));
+    let lines = operator.run(&["user", "show", "ada"]).out;
+    let line = "identity         google (1815\\u001b, https://accounts.google.com), last used never";
+    assert!(lines.contains(line), "{lines}");
+}
+
+#[test]
 fn every_kind_of_failure_has_its_exit_code() {
     let operator = Operator::new();
     create(&operator, "ada");

@@ -4,6 +4,8 @@ pub(crate) mod http;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use countersign_token::{Glance, Refusal};
 
 use crate::error::{AccessRefusal, Error, Result};
@@ -22,6 +24,17 @@ pub struct CurrentUser {
     pub sign_in: Option<CurrentSignIn>,
     /// The account's epoch at this moment: what the user proves now counts while it lasts.
     pub(crate) epoch: i64,
+}
+
+/// How fresh a sign-in must be to stand in for a password that is not asked for, or that the account does not have.
+const FRESH: Duration = Duration::from_secs(600);
+
+impl CurrentUser {
+    /// Whether this is a sign-in that began just now: evidence that it is the owner who asks, and not somebody who has
+    /// got hold of a token.
+    pub(crate) fn has_just_signed_in(&self, now: Timestamp) -> bool {
+        self.sign_in.is_some_and(|sign_in| now.since(sign_in.created_at) <= FRESH)
+    }
 }
 
 /// The sign-in that a request belongs to.

@@ -75,6 +75,9 @@ events! {
     EmailVerified "email_verified" Success "An address was confirmed by its link";
     PasswordCheckFailed "password_check_failed" Failure
         "The current password was given wrong, so that nothing was changed";
+    IdentityLinked "identity_linked" Success "An identity at another service was linked";
+    IdentityRemoved "identity_removed" Success "An identity at another service was removed: all other sign-ins ended";
+    IdentityLinkFailed "identity_link_failed" Failure "An identity at another service was not linked";
     UserDeleted "user_deleted" Success "The account was deleted: all sign-ins ended";
     UserDisabled "user_disabled" Success "The account was disabled: all sign-ins ended";
     UserEnabled "user_enabled" Success "The account was enabled again";

@@ -87,6 +87,11 @@ impl Entry {
         let about = About { user: Some(user), ..self.about.clone() };
         Self { about, ..self.clone() }
     }
+
+    /// The same with a text that only the transaction knows; see [`About::saying`].
+    pub(crate) fn saying(&self, text: &str) -> Self {
+        Self { about: self.about.clone().saying(text), ..self.clone() }
+    }
 }
 
 /// An entry that stands in the table. Tell it when the transaction has come to its end.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::Response;
 use http::header::SET_COOKIE;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -14,6 +14,7 @@ use crate::caller::Caller;
 use crate::error::{Error, Result};
 use crate::service::Countersign;
 use crate::sign_in::{self, Client, Transport};
+use crate::time::Timestamp;
 use crate::web::answer;
 use crate::web::json::Form;
 use crate::web::schema::ProblemBody;
@@ -59,8 +60,7 @@ pub(crate) fn hand_out(service: &Countersign, tokens: &Tokens, transport: Transp
     };
     let mut response = answer::json(StatusCode::OK, &body);
     if transport == Transport::Cookie {
-        let remaining = tokens.refresh_expires_at.since(service.now());
-        let cookie = service.refresh_cookie().set(&tokens.refresh_token, whole_seconds(remaining))?;
+        let cookie = refresh_cookie(service, &tokens.refresh_token, tokens.refresh_expires_at)?;
         response.headers_mut().append(SET_COOKIE, cookie);
         if let Some(marks) = &tokens.device {
             let cookie = service.device_cookie().set(marks, device::LIFETIME)?;
@@ -68,6 +68,15 @@ pub(crate) fn hand_out(service: &Countersign, tokens: &Tokens, transport: Transp
         }
     }
     Ok(response)
+}
+
+/// `Set-Cookie` of a refresh token.
+pub(crate) fn refresh_cookie(
+    service: &Countersign,
+    token: &str,
+    expires_at: Timestamp,
+) -> Result<HeaderValue> {
+    service.refresh_cookie().set(token, whole_seconds(expires_at.since(service.now())))
 }
 
 /// Rounded up: the milliseconds that an answer takes must not cost the cookie a second.

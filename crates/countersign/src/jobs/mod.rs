@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use crate::error::Result;
 use crate::mail::Delivered;
 use crate::service::Countersign;
-use crate::{limits, one_time, password_reset, sign_in, trail, user};
+use crate::{limits, oauth, one_time, password_reset, sign_in, trail, user};
 
 use lease::Lease;
 
@@ -74,6 +74,7 @@ impl Table {
             }
             Self::Mails => service.mailer().sweep(BATCH).await.map(Done::removed),
             Self::Changes => service.store().remove_changes(service.now(), BATCH).await.map(Done::removed),
+            Self::OAuthAttempts => oauth::sweep(service, BATCH).await.map(Done::removed),
         }
     }
 
@@ -90,6 +91,7 @@ impl Table {
             Self::OneTimeTokens => one_time::backlog(service.store(), service.now(), most).await,
             Self::Mails => service.mailer().backlog(most).await,
             Self::Changes => service.store().count_changes_due(service.now(), most).await,
+            Self::OAuthAttempts => oauth::backlog(service, most).await,
         }
     }
 }

@@ -142,6 +142,19 @@ pub(crate) async fn redeem_link<T>(
     redeemed
 }
 
+/// Whether an address may be sent to a provider.
+///
+/// # Errors
+/// [`Error::RateLimited`], [`Error::Unavailable`].
+pub(crate) async fn begin_oauth(service: &Countersign, from: Option<IpAddr>) -> Result<Budgets> {
+    let limits = &service.settings().rate_limits;
+    let address = from.filter(|_| limits.on).map(network);
+    let attempts = address.map(|address| budget(service, limits.oauth, &[b"oauth", &address]));
+    let budgets = Budgets(attempts.into_iter().collect());
+    budgets.rooms(service).await?;
+    Ok(budgets)
+}
+
 /// Removes what is over, one small batch. Returns how many rows.
 pub(crate) async fn sweep(service: &Countersign, batch: u32) -> Result<u64> {
     let steps = service.store().write((service.now(), batch), |tx, (now, batch)| {
@@ -203,7 +216,8 @@ impl Budgets {
         Self(budgets)
     }
 
-    fn of_sign_up(service: &Countersign, from: Option<IpAddr>) -> Self {
+    /// Of a sign-up that no form asked for.
+    pub(crate) fn of_sign_up(service: &Countersign, from: Option<IpAddr>) -> Self {
         let limits = &service.settings().rate_limits;
         let address = from.filter(|_| limits.on).map(network);
         let sign_ups = address.map(|address| budget(service, limits.sign_up, &[b"sign-up", &address]));

@@ -35,6 +35,8 @@ embedded! {
     AccountDeleted: "account_deleted",
     NewDevice: "new_device",
     TheftDetected: "theft_detected",
+    IdentityLinked: "identity_linked",
+    IdentityRemoved: "identity_removed",
     Test: "test",
 }
 

@@ -15,12 +15,14 @@ pub(crate) enum Kind {
     AccountDeleted,
     NewDevice,
     TheftDetected,
+    IdentityLinked,
+    IdentityRemoved,
     /// For the operator who tries the way out; it never waits in the outbox.
     Test,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::VerifyEmail,
         Self::ResetPassword,
         Self::PasswordChanged,
@@ -30,6 +32,8 @@ impl Kind {
         Self::AccountDeleted,
         Self::NewDevice,
         Self::TheftDetected,
+        Self::IdentityLinked,
+        Self::IdentityRemoved,
         Self::Test,
     ];
 
@@ -45,6 +49,8 @@ impl Kind {
             Self::AccountDeleted => "account_deleted",
             Self::NewDevice => "new_device",
             Self::TheftDetected => "theft_detected",
+            Self::IdentityLinked => "identity_linked",
+            Self::IdentityRemoved => "identity_removed",
             Self::Test => "test",
         }
     }
@@ -73,6 +79,7 @@ impl Kind {
             Self::AccountDeleted => Some(Notice::Deletion),
             Self::NewDevice => Some(Notice::NewDevice),
             Self::TheftDetected => Some(Notice::Theft),
+            Self::IdentityLinked | Self::IdentityRemoved => Some(Notice::Identity),
         }
     }
 
@@ -87,6 +94,9 @@ impl Kind {
             Self::UsernameChanged => &["service", "url", "username", "when", "old_username"],
             Self::AccountDeleted => &["service", "url", "username", "when", "days"],
             Self::NewDevice => &["service", "url", "username", "when", "device"],
+            Self::IdentityLinked | Self::IdentityRemoved => {
+                &["service", "url", "username", "when", "provider"]
+            }
             Self::Test => &["service", "url"],
         }
     }

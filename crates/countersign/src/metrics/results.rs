@@ -11,6 +11,8 @@ pub(crate) enum SignInResult {
     RateLimited,
     Overloaded,
     Unavailable,
+    /// The provider could not be asked.
+    ProviderUnavailable,
     Error,
 }
 
@@ -23,6 +25,7 @@ impl SignInResult {
             Err(Error::RateLimited { .. }) => Self::RateLimited,
             Err(Error::Overloaded { .. }) => Self::Overloaded,
             Err(Error::Unavailable(_)) => Self::Unavailable,
+            Err(Error::ProviderUnavailable) => Self::ProviderUnavailable,
             Err(
                 Error::Invalid(_)
                 | Error::AccessToken(_)
@@ -35,6 +38,9 @@ impl SignInResult {
                 | Error::EmailMissing
                 | Error::AlreadyVerified
                 | Error::EmailInUse
+                | Error::IdentityInUse
+                | Error::LastWayIn
+                | Error::OAuthState
                 | Error::NotFound
                 | Error::Fault(_),
             ) => Self::Error,
@@ -49,6 +55,7 @@ impl Word for SignInResult {
         Self::RateLimited,
         Self::Overloaded,
         Self::Unavailable,
+        Self::ProviderUnavailable,
         Self::Error,
     ];
 
@@ -59,6 +66,7 @@ impl Word for SignInResult {
             Self::RateLimited => "rate_limited",
             Self::Overloaded => "overloaded",
             Self::Unavailable => "unavailable",
+            Self::ProviderUnavailable => "provider_unavailable",
             Self::Error => "error",
         }
     }
@@ -177,11 +185,13 @@ pub enum Table {
     Mails,
     /// What nodes on PostgreSQL had to look up again for their checks of access tokens.
     Changes,
+    /// Attempts to sign in by a provider that came to nothing.
+    OAuthAttempts,
 }
 
 impl Table {
     /// Every table that is swept.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::SignIns,
         Self::Users,
         Self::RateLimits,
@@ -189,6 +199,7 @@ impl Table {
         Self::OneTimeTokens,
         Self::Mails,
         Self::Changes,
+        Self::OAuthAttempts,
     ];
 
     /// The table's name.
@@ -202,6 +213,7 @@ impl Table {
             Self::OneTimeTokens => "one_time_tokens",
             Self::Mails => "mails",
             Self::Changes => "changes",
+            Self::OAuthAttempts => "oauth_attempts",
         }
     }
 }

@@ -5,7 +5,6 @@ pub(crate) mod http;
 mod tests;
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use crate::access::CurrentUser;
 use crate::audit::{About, Entry, Event, Filed};
@@ -24,9 +23,6 @@ use crate::sign_in::EndReason;
 use crate::store::{Attempt, LiveQuery, Tx};
 use crate::time::Timestamp;
 use crate::user::{self, Credential, NewWords, User, deletion_notice, keep, username_taken};
-
-/// How fresh a sign-in must be to stand in for a password that the account does not have.
-const FRESH_SIGN_IN: Duration = Duration::from_secs(600);
 
 /// The changes that an owner asks for, judged. `None`: leave it as it is.
 #[derive(Debug, Default)]
@@ -321,9 +317,7 @@ async fn prove(
         return Err(overtaken(service, who).await?);
     };
     if credential.password_hash.is_none() {
-        let fresh =
-            |sign_in: crate::access::CurrentSignIn| service.now().since(sign_in.created_at) <= FRESH_SIGN_IN;
-        let proved = who.sign_in.is_some_and(fresh);
+        let proved = who.has_just_signed_in(service.now());
         let proved = proved.then(|| Proved { credential, guess: Guess::default() });
         return proved.ok_or(Error::ReauthenticationRequired);
     }

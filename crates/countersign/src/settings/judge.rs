@@ -65,16 +65,6 @@ impl Settings {
         warnings
     }
 
-    /// The settings that differ from their defaults, although nothing in this version acts upon them.
-    #[must_use]
-    pub fn without_effect(&self) -> Vec<&'static str> {
-        let differs = [
-            ("allowed_return_urls", !self.allowed_return_urls.is_empty()),
-            ("oauth_<provider>_client_id", !self.oauth.is_empty()),
-        ];
-        differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
-    }
-
     fn judge_database(&self, problems: &mut Vec<Problem>) {
         if matches!(self.database, Some(Database::Postgres(_))) && self.secret_key.is_none() {
             let why = "nodes that share a PostgreSQL database need one common key, so none is generated";
@@ -260,6 +250,7 @@ impl Settings {
             ("rate_limit_mail_address", limits.mail_address),
             ("rate_limit_mail_account", limits.mail_account),
             ("rate_limit_link_address", limits.link_address),
+            ("rate_limit_oauth", limits.oauth),
         ];
         for (name, rate) in rates {
             if rate.count == 0 || rate.period < SECOND || rate.period > RATE_MAX {

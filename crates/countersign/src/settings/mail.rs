@@ -27,12 +27,21 @@ pub enum Notice {
     NewDevice,
     /// A spent refresh token came back.
     Theft,
+    /// An identity at another service was linked or removed.
+    Identity,
 }
 
 impl Notice {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Password, Self::Email, Self::Username, Self::Deletion, Self::NewDevice, Self::Theft];
+    pub const ALL: [Self; 7] = [
+        Self::Password,
+        Self::Email,
+        Self::Username,
+        Self::Deletion,
+        Self::NewDevice,
+        Self::Theft,
+        Self::Identity,
+    ];
 
     /// Its name in `mail_notices`.
     #[must_use]
@@ -44,6 +53,7 @@ impl Notice {
             Self::Deletion => "deletion",
             Self::NewDevice => "new_device",
             Self::Theft => "theft",
+            Self::Identity => "identity",
         }
     }
 

@@ -201,6 +201,15 @@ pub struct ReturnUrl {
     pub below: bool,
 }
 
+impl ReturnUrl {
+    /// Whether an address is this one, or a path below it where that is allowed. Both are parsed.
+    #[must_use]
+    pub fn allows(&self, url: &Url) -> bool {
+        let is_below = || self.url.origin() == url.origin() && url.path().starts_with(self.url.path());
+        if self.below { is_below() } else { self.url == *url }
+    }
+}
+
 /// How often somebody may try before the answer is `429`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimits {
@@ -220,6 +229,8 @@ pub struct RateLimits {
     pub mail_account: Rate,
     /// Mailed links that are not good, for each address.
     pub link_address: Rate,
+    /// Times that each address is sent to a provider.
+    pub oauth: Rate,
 }
 
 /// So many in so long.
@@ -305,6 +316,7 @@ impl Default for RateLimits {
             mail_address: rate(20, HOUR),
             mail_account: rate(5, HOUR),
             link_address: rate(30, 15 * MINUTE),
+            oauth: rate(100, 15 * MINUTE),
         }
     }
 }

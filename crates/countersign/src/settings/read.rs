@@ -226,6 +226,7 @@ impl Reader<'_> {
         self.read("rate_limit_mail_address", &mut limits.mail_address, words::rate);
         self.read("rate_limit_mail_account", &mut limits.mail_account, words::rate);
         self.read("rate_limit_link_address", &mut limits.link_address, words::rate);
+        self.read("rate_limit_oauth", &mut limits.oauth, words::rate);
     }
 
     fn providers(&mut self, settings: &mut Settings) {

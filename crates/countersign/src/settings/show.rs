@@ -112,6 +112,7 @@ impl Settings {
             "rate_limit_mail_address" => limits.mail_address,
             "rate_limit_mail_account" => limits.mail_account,
             "rate_limit_link_address" => limits.link_address,
+            "rate_limit_oauth" => limits.oauth,
             _ => return None,
         };
         Some(rate(limit))

@@ -183,7 +183,7 @@ pub static SPECS: &[Spec] = &[
     list(
         "mail_notices",
         "NOTICE,…",
-        "password,email,username,deletion,new_device,theft",
+        "password,email,username,deletion,new_device,theft,identity",
         "Of what accounts with a confirmed address are told by mail; none: of nothing",
     ),
     spec(
@@ -217,6 +217,7 @@ pub static SPECS: &[Spec] = &[
     spec("rate_limit_mail_address", "N/TIME", "20/1h", "Mails asked for by each address"),
     spec("rate_limit_mail_account", "N/TIME", "5/1h", "Mails to each account"),
     spec("rate_limit_link_address", "N/TIME", "30/15m", "Mailed links that are not good, for each address"),
+    spec("rate_limit_oauth", "N/TIME", "100/15m", "Times that each address is sent to an OAuth provider"),
     spec(
         "oauth_<provider>_client_id",
         "TEXT",

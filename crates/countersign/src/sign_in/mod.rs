@@ -62,6 +62,8 @@ pub enum EndReason {
     RefreshTokenReused,
     /// The account got a new password.
     PasswordChanged,
+    /// An identity that opened the account was removed.
+    IdentityRemoved,
     /// The operator disabled the account.
     UserDisabled,
     /// The account was deleted.
@@ -71,13 +73,14 @@ pub enum EndReason {
 }
 
 impl EndReason {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::SignedOut,
         Self::EndedByOwner,
         Self::SignedOutEverywhere,
         Self::Replaced,
         Self::RefreshTokenReused,
         Self::PasswordChanged,
+        Self::IdentityRemoved,
         Self::UserDisabled,
         Self::UserDeleted,
         Self::Operator,
@@ -93,6 +96,7 @@ impl EndReason {
             Self::Replaced => "replaced",
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::PasswordChanged => "password_changed",
+            Self::IdentityRemoved => "identity_removed",
             Self::UserDisabled => "user_disabled",
             Self::UserDeleted => "user_deleted",
             Self::Operator => "operator",

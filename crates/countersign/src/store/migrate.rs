@@ -22,6 +22,7 @@ pub(super) const SQLITE: &[Migration] = &[
     Migration { version: 3, name: "limits", sql: include_str!("../../migrations/0003_limits.sqlite.sql") },
     Migration { version: 4, name: "mail", sql: include_str!("../../migrations/0004_mail.sqlite.sql") },
     Migration { version: 5, name: "changes", sql: include_str!("../../migrations/0005_changes.sqlite.sql") },
+    Migration { version: 6, name: "oauth", sql: include_str!("../../migrations/0006_oauth.sqlite.sql") },
 ];
 
 pub(super) const POSTGRES: &[Migration] = &[
@@ -34,6 +35,7 @@ pub(super) const POSTGRES: &[Migration] = &[
         name: "changes",
         sql: include_str!("../../migrations/0005_changes.postgres.sql"),
     },
+    Migration { version: 6, name: "oauth", sql: include_str!("../../migrations/0006_oauth.postgres.sql") },
 ];
 
 pub(super) const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

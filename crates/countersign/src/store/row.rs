@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use crate::error::{Error, Internal, Result};
-use crate::id::{AuditId, MailId, SignInId, UserId};
+use crate::id::{AuditId, IdentityId, MailId, SignInId, UserId};
 use crate::time::Timestamp;
 
 /// A parameter of a statement.
@@ -42,6 +42,12 @@ impl From<SignInId> for Value<'_> {
 
 impl From<MailId> for Value<'_> {
     fn from(id: MailId) -> Self {
+        Self::Int(id.as_i64())
+    }
+}
+
+impl From<IdentityId> for Value<'_> {
+    fn from(id: IdentityId) -> Self {
         Self::Int(id.as_i64())
     }
 }

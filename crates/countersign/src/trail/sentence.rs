@@ -12,6 +12,25 @@ pub const DETAILS: &[(&str, &str)] = &[
     ("wrong_passwords", "too many wrong passwords"),
     ("links", "too many mailed links that are not good"),
     ("sign_ups", "too many sign-ups from one address"),
+    ("oauth_attempts", "one address was sent to providers too often"),
+    (
+        "invalid_state",
+        "somebody came back from a provider with a state that was used before, began in another browser, or was never \
+         ours",
+    ),
+    ("access_denied", "the person, or the provider, said no"),
+    ("provider_error", "the provider's answer means nothing"),
+    (
+        "email_in_use",
+        "an account has confirmed the address, and the provider does not say that it is the person's",
+    ),
+    ("email_missing", "nobody gets in without a confirmed address, and the provider gives none"),
+    ("email_not_verified", "the address has to be confirmed first"),
+    ("identity_in_use", "the identity opens another account"),
+    ("sign_in_expired", "the person took longer than ten minutes at the provider"),
+    ("session_ended", "the sign-in in which somebody asked for it was over"),
+    ("rate_limited", "too many accounts were made from one address"),
+    ("temporarily_unavailable", "the database could not answer"),
     ("no_password", "the account has no password"),
     ("account_closed", "the account is disabled or deleted"),
     ("email_not_confirmed", "the password was right, and the address is not confirmed"),
@@ -29,6 +48,7 @@ pub const DETAILS: &[(&str, &str)] = &[
     ("signed_out", "by its owner, who signed out"),
     ("signed_out_everywhere", "by its owner, who signed out everywhere"),
     ("password_changed", "because of a new password"),
+    ("identity_removed", "because an identity that opened the account was removed"),
     ("user_disabled", "because the account was disabled"),
     ("user_deleted", "because the account was deleted"),
     ("refresh_token_reused", "because a spent refresh token came back"),
@@ -66,6 +86,7 @@ pub(super) const fn reason(why: EndReason) -> &'static str {
             "a spent refresh token came back, so that somebody has a copy of it: a thief, or a client that keeps two"
         }
         EndReason::PasswordChanged => "the account got a new password",
+        EndReason::IdentityRemoved => "an identity that opened the account was removed",
         EndReason::UserDisabled => "the account was disabled",
         EndReason::UserDeleted => "the account was deleted",
         EndReason::Operator => "the operator ended it",

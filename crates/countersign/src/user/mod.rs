@@ -21,7 +21,7 @@ use crate::secret::SecretString;
 use crate::service::Countersign;
 use crate::time::Timestamp;
 
-pub(crate) use sql::{Credential, NewWords};
+pub(crate) use sql::{Credential, NewRow, NewWords};
 
 /// How often a new id is drawn before the collision is called a fault; the second try practically never happens.
 const ID_ATTEMPTS: usize = 3;

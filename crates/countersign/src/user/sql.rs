@@ -7,16 +7,17 @@ use crate::names::{Email, Username};
 use crate::store::{Attempt, Row, Tx};
 use crate::time::Timestamp;
 
-pub(super) struct NewRow {
-    pub(super) id: UserId,
-    pub(super) username: Username,
-    pub(super) email: Option<Email>,
-    pub(super) password_hash: Option<String>,
-    pub(super) now: Timestamp,
+/// An account about to be made; its address proves nothing yet.
+pub(crate) struct NewRow {
+    pub(crate) id: UserId,
+    pub(crate) username: Username,
+    pub(crate) email: Option<Email>,
+    pub(crate) password_hash: Option<String>,
+    pub(crate) now: Timestamp,
 }
 
 impl NewRow {
-    pub(super) fn user(&self) -> User {
+    pub(crate) fn user(&self) -> User {
         User {
             id: self.id,
             username: self.username.as_str().into(),
@@ -101,7 +102,7 @@ fn credential(row: &Row<'_>) -> Result<Credential> {
 
 impl Tx<'_> {
     /// `false`: the name or the id is taken.
-    pub(super) async fn insert_user(&mut self, new: &NewRow) -> Result<bool> {
+    pub(crate) async fn insert_user(&mut self, new: &NewRow) -> Result<bool> {
         let sql = "
             INSERT INTO users (id, username, username_key, email, email_key, password_hash, epoch, tokens_after,
                                created_at)
@@ -141,7 +142,7 @@ impl Tx<'_> {
         self.one(sql, &[username_key.into()], credential).await
     }
 
-    pub(super) async fn credential_by_id(&mut self, id: UserId) -> Result<Option<Credential>> {
+    pub(crate) async fn credential_by_id(&mut self, id: UserId) -> Result<Option<Credential>> {
         self.one(select_credential!("WHERE id = $1"), &[id.into()], credential).await
     }
 

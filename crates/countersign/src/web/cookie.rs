@@ -18,7 +18,8 @@ const MAX_VALUES: usize = 64;
 
 /// One kind of cookie: its name and the attributes that setting and deleting it must share (SEC-56, SEC-57).
 ///
-/// It is always `HttpOnly` and `SameSite=Strict`, and never has a `Domain`.
+/// It is always `HttpOnly`, `SameSite=Strict` unless it has to come along when another site sends the person back, and
+/// never has a `Domain`.
 #[derive(Debug, Clone)]
 pub struct Cookie {
     name: String,
@@ -33,6 +34,23 @@ impl Cookie {
     /// A sentence for the operator, where the name or the path can't stand in a cookie, or where browsers would
     /// drop the cookie because its name's prefix demands other attributes.
     pub fn new(name: &str, path: &str, secure: bool) -> std::result::Result<Self, String> {
+        Self::with_same_site("Strict", name, path, secure)
+    }
+
+    /// The same with `SameSite=Lax`: it comes along when a link or a redirect of another site leads here by `GET`.
+    ///
+    /// # Errors
+    /// As [`Cookie::new`].
+    pub(crate) fn lax(name: &str, path: &str, secure: bool) -> std::result::Result<Self, String> {
+        Self::with_same_site("Lax", name, path, secure)
+    }
+
+    fn with_same_site(
+        same_site: &str,
+        name: &str,
+        path: &str,
+        secure: bool,
+    ) -> std::result::Result<Self, String> {
         if name.is_empty() || !name.bytes().all(is_token_byte) {
             return Err(format!("{name:?} is no cookie name; use letters, digits, '-' and '_'"));
         }
@@ -49,7 +67,7 @@ impl Cookie {
             return Err(format!("browsers drop {name:?} unless it is Secure and its path is '/'"));
         }
         let secure = if secure { " Secure;" } else { "" };
-        let attributes = format!("HttpOnly;{secure} SameSite=Strict; Path={path}; Max-Age=");
+        let attributes = format!("HttpOnly;{secure} SameSite={same_site}; Path={path}; Max-Age=");
         let deletion = HeaderValue::try_from(format!("{name}=; {attributes}0"))
             .map_err(|error| format!("{name:?} can't stand in a header: {error}"))?;
         Ok(Self { name: name.to_owned(), attributes, deletion })
@@ -102,6 +120,19 @@ pub fn values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
         }
         if !found.contains(&value) {
             found.push(value);
+        }
+    }
+    found
+}
+
+/// The names of all cookies that begin so, in their order; at most 64 different ones.
+pub(crate) fn names<'a>(headers: &'a HeaderMap, prefix: &str) -> Vec<&'a str> {
+    let mut found: Vec<&str> = Vec::new();
+    let pairs = headers.get_all(COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    let names = pairs.filter_map(|pair| std::str::from_utf8(pair).ok()?.split('=').next().map(str::trim));
+    for name in names.filter(|name| name.starts_with(prefix) && name.bytes().all(is_token_byte)) {
+        if found.len() < MAX_VALUES && !found.contains(&name) {
+            found.push(name);
         }
     }
     found

@@ -228,7 +228,7 @@ fn too_large() -> Problem {
 }
 
 /// The whole body, in a buffer that is wiped.
-async fn read(headers: &HeaderMap, mut body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
+pub(crate) async fn read(headers: &HeaderMap, mut body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
     let announced = body.size_hint();
     if announced.lower() > MAX_BODY as u64 {
         // Asking for a body that waits for "100 Continue" would invite it.

@@ -218,6 +218,23 @@ impl From<Error> for Problem {
                 let detail = "Another account has verified this e-mail address";
                 Self::new(StatusCode::CONFLICT, "email_in_use", detail)
             }
+            Error::IdentityInUse => {
+                let detail = "This identity opens another account already";
+                Self::new(StatusCode::CONFLICT, "identity_in_use", detail)
+            }
+            Error::LastWayIn => {
+                let detail = "Nothing else opens this account; set a password or link another identity first";
+                Self::new(StatusCode::CONFLICT, "last_way_in", detail)
+            }
+            Error::OAuthState => {
+                let detail = "This sign-in was finished before, began in another browser, or never began";
+                Self::new(StatusCode::BAD_REQUEST, "invalid_state", detail)
+            }
+            Error::ProviderUnavailable => {
+                let detail = "The provider does not answer just now; try again in a moment";
+                let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "provider_unavailable", detail);
+                problem.retry_after(SOON)
+            }
             Error::NotFound => Self::not_found(),
             Error::Overloaded { retry_after } => Self::overloaded(retry_after),
             Error::RateLimited { retry_after } => Self::rate_limited(retry_after),

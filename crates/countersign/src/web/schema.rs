@@ -7,6 +7,7 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 
 const PROBLEM: &str = "application/problem+json";
+const PAGE: &str = "text/html";
 
 /// The operation that answers proxies, which understand no other refusal than 401.
 const REFUSES_BY_401_ALONE: &str = "verify";
@@ -38,7 +39,9 @@ fn complete(operation: &mut Operation) {
     for (status, response) in &mut operation.responses.responses {
         if let (true, RefOr::T(response)) = (status.starts_with(['4', '5']), response) {
             let content = std::mem::take(&mut response.content);
-            response.content = content.into_values().map(|content| (PROBLEM.to_owned(), content)).collect();
+            // What people navigate to may be refused by a page too.
+            let named = |(kind, content)| (if kind == PAGE { kind } else { PROBLEM.to_owned() }, content);
+            response.content = content.into_iter().map(named).collect();
         }
     }
 }

@@ -48,15 +48,30 @@ impl<'a> Browser<'a> {
         }
     }
 
+    /// What happens when another site sends the person to this service: by a link, a redirect or a form.
+    pub fn sent_from_another_site(&self, method: Method, path: &str) -> Call<'a> {
+        let call = self.app.call(method.clone(), path);
+        let call = call.header("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+        let call = call.header("sec-fetch-site", "cross-site").header("sec-fetch-mode", "navigate");
+        // A form of another site brings no cookie that is Lax, a link does.
+        let path = format!("{}{}", self.app.prefix, without_query(path));
+        let place = Place { is_link: method == Method::GET, ..Self::place(self.app, &path, false) };
+        match self.jar.send(place, self.app.clock.now()) {
+            Some(cookies) => call.header("cookie", &cookies),
+            None => call,
+        }
+    }
+
     fn cookies(&self, path: &str, same_site: bool) -> Option<String> {
-        let path = format!("{}{path}", self.app.prefix);
+        let path = format!("{}{}", self.app.prefix, without_query(path));
         self.jar.send(Self::place(self.app, &path, same_site), self.app.clock.now())
     }
 
     /// The browser knows the public URL, whatever the port that the test listens on.
     fn place<'p>(app: &'p App, path: &'p str, same_site: bool) -> Place<'p> {
         let url = &app.service.settings().public_url;
-        Place { host: url.host_str().unwrap(), path, secure: url.scheme() == "https", same_site }
+        let (host, secure) = (url.host_str().unwrap(), url.scheme() == "https");
+        Place { host, path, secure, same_site, is_link: false }
     }
 
     pub async fn send(&mut self, call: Call<'a>) -> Answer {
@@ -68,7 +83,7 @@ impl<'a> Browser<'a> {
 
     /// What a browser keeps of an answer.
     pub fn learn(&mut self, path: &str, answer: &Answer) {
-        let path = format!("{}{path}", self.app.prefix);
+        let path = format!("{}{}", self.app.prefix, without_query(path));
         for line in answer.set_cookies() {
             self.jar.take(line, Self::place(self.app, &path, true), self.app.clock.now());
         }
@@ -97,6 +112,10 @@ impl<'a> Browser<'a> {
     pub fn refresh_token(&self) -> Option<&str> {
         self.jar.value("refresh_token")
     }
+}
+
+fn without_query(path: &str) -> &str {
+    path.split('?').next().unwrap_or(path)
 }
 
 /// An application on a phone: it keeps its refresh token itself.

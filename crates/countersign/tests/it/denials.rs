@@ -48,6 +48,14 @@ async fn denied(app: &App, operation: &str, own: &str) -> (Answer, u16, &'static
         "show_docs_script" => (app.call(Method::POST, "/docs/page.js"), 405, "method_not_allowed"),
         "show_docs_style" => (app.call(Method::POST, "/docs/page.css"), 405, "method_not_allowed"),
         "show_jwks" => (app.call(Method::POST, "/.well-known/jwks.json"), 405, "method_not_allowed"),
+        "start_oauth" => (app.get("/oauth/nobody"), 404, "not_found"),
+        "finish_oauth" => (app.get("/oauth/nobody/callback?state=x"), 400, "invalid_state"),
+        "hand_on_oauth" => {
+            (app.call(Method::POST, "/oauth/nobody/callback").json(&wrong), 415, "unsupported_media_type")
+        }
+        "list_identities" => (app.get("/me/identities"), 401, "access_token_missing"),
+        "link_identity" => (app.call(Method::POST, "/me/identities/nobody").bearer(own), 404, "not_found"),
+        "remove_identity" => (app.call(Method::DELETE, "/me/identities/1").bearer(own), 404, "not_found"),
         other => denied_of_mailed_links(app, other),
     };
     (call.send().await, status, code)

@@ -14,6 +14,7 @@ struct Stored {
     secure: bool,
     http_only: bool,
     strict: bool,
+    lax: bool,
     /// `None`: until the browser is closed.
     expires_at: Option<Timestamp>,
 }
@@ -29,6 +30,8 @@ pub struct Place<'p> {
     pub secure: bool,
     /// Whether a page of the same site asks.
     pub same_site: bool,
+    /// Whether the person follows a link, or a redirect, of another site.
+    pub is_link: bool,
 }
 
 const LONGEST_AGE: Duration = Duration::from_secs(400 * 86_400);
@@ -80,6 +83,7 @@ impl Stored {
             && path_matches(&self.path, to.path)
             && (!self.secure || is_trustworthy(to))
             && (!self.strict || to.same_site)
+            && (!self.lax || to.same_site || to.is_link)
             && self.expires_at.is_none_or(|end| end > now)
     }
 }
@@ -115,6 +119,7 @@ fn read(line: &str, from: Place<'_>, now: Timestamp) -> Option<Stored> {
         secure: false,
         http_only: false,
         strict: false,
+        lax: false,
         expires_at: None,
     };
     let mut host_only = true;
@@ -126,7 +131,10 @@ fn read(line: &str, from: Place<'_>, now: Timestamp) -> Option<Stored> {
             "path" => cookie.path = default_path(from.path),
             "secure" => cookie.secure = true,
             "httponly" => cookie.http_only = true,
-            "samesite" => cookie.strict = value.eq_ignore_ascii_case("strict"),
+            "samesite" => {
+                cookie.strict = value.eq_ignore_ascii_case("strict");
+                cookie.lax = value.eq_ignore_ascii_case("lax");
+            }
             "domain" => host_only = value.is_empty(),
             "max-age" => {
                 let seconds: i64 = value.parse().ok()?;
@@ -152,7 +160,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(0);
 
     fn at(host: &'static str, path: &'static str, secure: bool) -> Place<'static> {
-        Place { host, path, secure, same_site: true }
+        Place { host, path, secure, same_site: true, is_link: false }
     }
 
     #[test]
@@ -209,5 +217,15 @@ mod tests {
         let here = at("id.example", "/", true);
         jar.take("t=1; SameSite=Strict", here, NOW);
         assert!(jar.send(Place { same_site: false, ..here }, NOW).is_none());
+        assert!(jar.send(Place { same_site: false, is_link: true, ..here }, NOW).is_none());
+    }
+
+    #[test]
+    fn a_lax_cookie_comes_along_with_links_of_another_site_and_with_nothing_else() {
+        let mut jar = Jar::default();
+        let here = at("id.example", "/", true);
+        jar.take("t=1; SameSite=Lax", here, NOW);
+        assert!(jar.send(Place { same_site: false, ..here }, NOW).is_none());
+        assert!(jar.send(Place { same_site: false, is_link: true, ..here }, NOW).is_some());
     }
 }

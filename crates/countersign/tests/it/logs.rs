@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fmt::{Debug, Write as _};
 use std::sync::Once;
 
+use countersign::settings::Url;
 use reqwest::Method;
 use serde_json::json;
 use tracing::field::{Field, Visit};
@@ -12,6 +13,7 @@ use tracing::{Event, Metadata, Subscriber};
 
 use crate::actors::Browser;
 use crate::app::{App, MINUTE, PASSWORD};
+use crate::oauth::Site;
 
 thread_local! {
     /// What was logged on this thread since somebody began to listen; a test's service runs on the test's thread.
@@ -152,6 +154,37 @@ async fn a_limit_that_is_reached_is_logged_once_however_much_is_refused_then() {
     let lines = log.lines();
     let reached = lines.iter().find(|line| line.contains("rate_limit_reached")).unwrap();
     assert!(reached.contains(&format!("user={user}")) && reached.contains("address=127.0.0.1"), "{reached}");
+}
+
+// SEC-96
+#[tokio::test]
+async fn no_line_holds_what_travels_to_a_provider_and_back() {
+    let log = Log::listen();
+    let site = Site::start().await;
+    let mut ada = site.visitor();
+    let sent = ada.set_out("stub").await;
+    let callback = ada.through_issuer(sent.header("location").unwrap()).await;
+    ada.come_back(&callback).await;
+    ada.come_back(&callback).await;
+    let refused = ada.up_to_callback("stub").await;
+    site.issuer.set_twist(Some(countersign_testbed::Twist::Unsigned));
+    ada.come_back(&refused).await;
+    let mut secrets = vec![ada.browser.refresh_token().unwrap().to_owned()];
+    secrets.push(countersign_testbed::Issuer::CLIENT_SECRET.to_owned());
+    secrets.push(sent.set_cookies()[0].split(['=', ';']).nth(1).unwrap().to_owned());
+    for address in [sent.header("location").unwrap(), &format!("http://localhost{callback}")] {
+        let url = Url::parse(address).unwrap();
+        let secret = ["state", "nonce", "code", "code_challenge"];
+        let pairs = url.query_pairs().filter(|(name, _)| secret.contains(&&**name));
+        secrets.extend(pairs.map(|(_, value)| value.into_owned()));
+    }
+    secrets.push(site.issuer.received("/token")[0]["code_verifier"].clone());
+    assert_eq!(secrets.len(), 9);
+    let lines = log.lines();
+    assert!(lines.iter().any(|line| line.contains("can't be believed")), "{lines:#?}");
+    for line in &lines {
+        assert!(secrets.iter().all(|secret| !line.contains(secret.as_str())), "{line}");
+    }
 }
 
 // SEC-22

@@ -22,6 +22,7 @@ mod denials;
 mod sessions;
 mod forward_auth;
 mod mailed;
+mod oauth;
 mod openapi;
 mod docs_page;
 mod embedding;
@@ -50,6 +51,7 @@ fn the_service_does_the_same_on_postgresql() {
         "docs_page::",
         "mailed::pages::",
         "mailed::browser::",
+        "oauth::browser::",
         "checker::tests::",
         "faults::",
         "a_damaged_or_foreign_file",

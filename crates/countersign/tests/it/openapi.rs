@@ -113,6 +113,9 @@ fn every_path_of_the_contract_is_described() {
         "GET /openapi.json",
         "GET /docs",
         "GET /.well-known/jwks.json",
+        "GET /oauth/{provider}",
+        "GET /oauth/{provider}/callback",
+        "GET /me/identities",
     ] {
         assert!(described.contains(operation), "{operation}");
     }

@@ -7,9 +7,9 @@ use countersign::Countersign;
 use countersign::error::{Error, FieldErrors};
 use countersign::id::{SignInId, UserId};
 use countersign::names::Username;
-use countersign::operator;
 use countersign::sign_in::{self, EndReason};
 use countersign::user::{self, Account, NewUser};
+use countersign::{oauth, operator};
 
 use super::desk::{self, Missing};
 use super::{json, password, switch};
@@ -75,7 +75,10 @@ async fn act(service: &Countersign, verb: &str, arguments: &ArgMatches) -> Outco
     let account = find(service, arguments).await?;
     let id = account.user.id;
     match verb {
-        "show" => show::account(&account, arguments.get_flag("json")),
+        "show" => {
+            let identities = oauth::list(service, id).await.map_err(desk::failure)?;
+            show::account(&account, &identities, arguments.get_flag("json"))
+        }
         "sessions" => {
             let sign_ins = sign_in::list(service, id).await.map_err(desk::failure)?;
             show::sign_ins(&sign_ins, arguments.get_flag("json"))
@@ -119,7 +122,7 @@ async fn create(
     if arguments.get_flag("json") {
         let username = Username::parse(&user.username).map_err(|error| Failure::Failed(error.message))?;
         let account = user::find_by_name(service, &username).await.map_err(desk::failure)?;
-        return account.map_or(Ok(()), |account| show::account(&account, true));
+        return account.map_or(Ok(()), |account| show::account(&account, &[], true));
     }
     Ok(output::say(&format!("{} has an account, with the id {}.", user.username, user.id))?)
 }

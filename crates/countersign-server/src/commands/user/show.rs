@@ -1,5 +1,6 @@
 //! Accounts and sign-ins as lines for people and as JSON for scripts.
 
+use countersign::oauth::Identity;
 use countersign::sign_in::{SignIn, State};
 use countersign::time::Timestamp;
 use countersign::user::Account;
@@ -10,9 +11,13 @@ use crate::exit::Outcome;
 use crate::output::{harmless, say};
 
 /// One account.
-pub(super) fn account(account: &Account, as_json: bool) -> Outcome {
+pub(super) fn account(account: &Account, identities: &[Identity], as_json: bool) -> Outcome {
     if as_json {
-        return Ok(say(&format!("{:#}", account_json(account)))?);
+        let mut shown = account_json(account);
+        if let Some(fields) = shown.as_object_mut() {
+            fields.insert("identities".to_owned(), identities.iter().map(identity_json).collect());
+        }
+        return Ok(say(&format!("{shown:#}"))?);
     }
     let user = &account.user;
     let time = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), Timestamp::to_rfc3339);
@@ -29,7 +34,12 @@ pub(super) fn account(account: &Account, as_json: bool) -> Outcome {
         ("disabled at", time(account.disabled_at)),
         ("deleted at", time(account.deleted_at)),
     ];
-    let lines: Vec<String> = lines.into_iter().map(|(name, value)| format!("{name:<16} {value}")).collect();
+    let identities = identities.iter().map(|identity| {
+        let subject = format!("{}, {}", harmless(&identity.subject), harmless(&identity.issuer));
+        ("identity", format!("{} ({subject}), last used {}", identity.provider, time(identity.last_used_at)))
+    });
+    let lines: Vec<String> =
+        lines.into_iter().chain(identities).map(|(name, value)| format!("{name:<16} {value}")).collect();
     Ok(say(&lines.join("\n"))?)
 }
 
@@ -121,6 +131,18 @@ fn account_json(account: &Account) -> Value {
         "last_sign_in_at": account.last_sign_in_at.map(Timestamp::to_rfc3339),
         "disabled_at": account.disabled_at.map(Timestamp::to_rfc3339),
         "deleted_at": account.deleted_at.map(Timestamp::to_rfc3339),
+    })
+}
+
+fn identity_json(identity: &Identity) -> Value {
+    json!({
+        "id": identity.id.to_string(),
+        "provider": identity.provider,
+        "issuer": identity.issuer,
+        "subject": identity.subject,
+        "email": identity.email,
+        "created_at": identity.created_at.to_rfc3339(),
+        "last_used_at": identity.last_used_at.map(Timestamp::to_rfc3339),
     })
 }
 

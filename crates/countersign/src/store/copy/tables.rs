@@ -162,6 +162,20 @@ pub(in crate::store) const TABLES: &[Table] = &[
         key: 1,
         columns: &[text("email_key"), text("language"), int("requested_at")],
     },
+    Table {
+        name: "identities",
+        key: 1,
+        columns: &[
+            int("id"),
+            int("user_id"),
+            text("provider"),
+            text("issuer"),
+            text("subject"),
+            text("email"),
+            int("created_at"),
+            int("last_used_at"),
+        ],
+    },
 ];
 
 /// What stays where it is, and why.
@@ -170,5 +184,6 @@ pub(in crate::store) const NOT_COPIED: &[(&str, &str)] = &[
     ("schema_migrations", "each database has a history of its own"),
     ("changes", "they name what running nodes must look up again in this database"),
     ("server_life", "it tells the lives of one server apart"),
+    ("oauth_attempts", "whoever is at a provider when the service moves begins anew, which takes a click"),
     ("leases", "they say which program does a job in this database, and none does any in the other yet"),
 ];

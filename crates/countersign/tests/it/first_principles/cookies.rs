@@ -30,7 +30,7 @@ async fn only_refresh_receives_the_cookie_and_no_script_reads_it() {
     let app = App::start().await;
     let browser = Browser::of(&app, "ada").await;
     let now = app.clock.now();
-    let at = |path, same_site| Place { host: "localhost", path, secure: false, same_site };
+    let at = |path, same_site| Place { host: "localhost", path, secure: false, same_site, is_link: false };
     assert!(browser.jar.send(at("/refresh", true), now).is_some());
     assert!(browser.jar.send(at("/refresh/all", true), now).is_some());
     for path in ["/", "/me", "/users", "/refreshing", "/openapi.json"] {

@@ -48,6 +48,7 @@ async fn every_outcome_of_the_flow_is_counted_once() {
         ("error", 0.0),
         ("invalid_credentials", 2.0),
         ("overloaded", 0.0),
+        ("provider_unavailable", 0.0),
         ("rate_limited", 0.0),
         ("success", 3.0),
         ("unavailable", 0.0),

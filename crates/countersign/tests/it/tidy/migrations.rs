@@ -18,6 +18,8 @@ const PINNED: &[(&str, &str)] = &[
     ("0004_mail.postgres.sql", "b9a58e021cd5945c89afa48ea4186adac2697583f6406cc9476d19ca5bb2bc0e"),
     ("0005_changes.sqlite.sql", "10afebef6ae10a82d6b054c321282cbc93580be9f82985177dff3b7408b9d753"),
     ("0005_changes.postgres.sql", "9dfade3234caf0797f901133d1b5182ab280d4d8e3f7bf693482971d4e698800"),
+    ("0006_oauth.sqlite.sql", "ac6e666b3fa8fede0716bd1774e3462e4c184f7f69b3a60ca89e9cbd81580cb2"),
+    ("0006_oauth.postgres.sql", "ebd74746cc0d796ab8a56078f16c6c9733921aea5fa327eb65e0a0e54a3af037"),
 ];
 
 const DIALECTS: [&str; 2] = ["sqlite", "postgres"];

@@ -146,6 +146,7 @@ pub(super) fn fill(site: &Site, users: i64, sign_ins: i64) {
     (0..sign_ins).for_each(|n| insert_event(&transaction, n));
     (0..users).for_each(|n| insert_limit(&transaction, n));
     (0..users).for_each(|n| insert_mailed(&transaction, n));
+    (0..users).for_each(|n| insert_identity(&transaction, n));
     transaction.commit().unwrap();
 }
 
@@ -264,4 +265,21 @@ fn insert_mailed(connection: &Transaction<'_>, n: i64) {
     connection.prepare_cached(sql).unwrap().execute(values).unwrap();
     let sql = "INSERT INTO password_reset_requests (email_key, language, requested_at) VALUES (?1, ?2, ?3)";
     connection.prepare_cached(sql).unwrap().execute(params![format!("user{n}@x.example"), "en", n]).unwrap();
+}
+
+fn insert_identity(connection: &Transaction<'_>, n: i64) {
+    let sql =
+        "INSERT INTO identities (id, user_id, provider, issuer, subject, email, created_at, last_used_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let values = params![
+        id(n),
+        id(n),
+        ["google", "github"][n as usize % 2],
+        "https://issuer.example",
+        format!("{n}{}", TEXTS[n as usize % TEXTS.len()]),
+        some(n % 3 > 0, format!("User{n}@x.example")),
+        n,
+        some(n % 4 > 0, n + 1),
+    ];
+    connection.prepare_cached(sql).unwrap().execute(values).unwrap();
 }
