@@ -1,6 +1,7 @@
 //! Where a measurement takes place: the program, a folder on the right disk, and how long and how often to measure.
 
 use std::cell::OnceCell;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,6 +47,15 @@ impl Lab {
     /// As [`Server::start`].
     pub(crate) fn server(&self, name: &str) -> Outcome<Server> {
         Server::start(&self.program, &self.data_dir(name))
+    }
+
+    /// The same, with more said on its command line.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub(crate) fn server_with(&self, name: &str, words: &[&str]) -> Outcome<Server> {
+        let words: Vec<&OsStr> = words.iter().map(OsStr::new).collect();
+        Server::start_with(&self.program, &self.data_dir(name), &words)
     }
 
     /// Where everything on PostgreSQL is measured, made ready when it is first asked for.

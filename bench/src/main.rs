@@ -34,11 +34,13 @@ mod ceilings {
 mod scenarios {
     //! The measurements, one file for each.
     pub(crate) mod fsync;
+    pub(crate) mod limits;
     pub(crate) mod me;
     pub(crate) mod refresh;
     pub(crate) mod sign_in;
     pub(crate) mod start;
     pub(crate) mod storm;
+    pub(crate) mod sweep;
 
     pub(crate) mod postgres {
         //! The same on PostgreSQL, and what only it has.
@@ -48,6 +50,7 @@ mod scenarios {
         pub(crate) mod refresh;
         pub(crate) mod sign_in;
         pub(crate) mod split;
+        pub(crate) mod sweep;
     }
 }
 

@@ -7,7 +7,7 @@ use crate::machine::Machine;
 use crate::options::{POSTGRES, Plan};
 use crate::report::{Report, Row};
 use crate::scenarios::postgres;
-use crate::scenarios::{fsync, me, refresh, sign_in, start, storm};
+use crate::scenarios::{fsync, limits, me, refresh, sign_in, start, storm, sweep};
 use crate::{Outcome, server};
 
 /// Measures what the plan names, and prints the report.
@@ -50,11 +50,14 @@ fn one(work: &str, lab: &Lab) -> Outcome<Vec<Row>> {
         "sign-in" => sign_in::measure(lab),
         "storm" => storm::measure(lab),
         "start" => start::measure(lab),
+        "limits" => limits::measure(lab),
+        "sweep" => sweep::measure(lab),
         "postgres-refresh" => postgres::refresh::measure(lab),
         "postgres-me" => postgres::me::measure(lab),
         "postgres-nodes" => postgres::nodes::measure(lab),
         "postgres-growth" => postgres::growth::measure(lab),
         "postgres-sign-in" => postgres::sign_in::measure(lab),
+        "postgres-sweep" => postgres::sweep::measure(lab),
         unknown => Err(format!("no such measurement: {unknown}").into()),
     };
     rows.map_err(|error| format!("{work}: {error}").into())

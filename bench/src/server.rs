@@ -49,7 +49,10 @@ impl Server {
         let log = File::create(&log_path)?;
         let mut command = Command::new(program);
         command.arg("serve").arg("--listen").arg(address.to_string()).arg("--data-dir").arg(data_dir);
-        command.args(["--rate-limit", "off"]).args(words);
+        if !words.contains(&OsStr::new("--rate-limit")) {
+            command.args(["--rate-limit", "off"]);
+        }
+        command.args(words);
         // No file and no variable of whoever measures may change what is measured.
         command.current_dir(data_dir.parent().unwrap_or(data_dir));
         for (name, _) in std::env::vars_os() {
@@ -77,13 +80,33 @@ impl Server {
         self.child.id()
     }
 
+    /// Takes the processor away from the program, until it may go on.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub(crate) fn stand_still(&self) -> Outcome<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Gives it back.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub(crate) fn go_on(&self) -> Outcome<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Outcome<()> {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).ok_or("a process without an id")?;
+        Ok(kill_process(pid, signal)?)
+    }
+
     /// Asks the program to end, and waits for it.
     ///
     /// # Errors
     /// When it does not end, or ends with a failure.
     pub(crate) fn stop(mut self) -> Outcome<()> {
-        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).ok_or("a process without an id")?;
-        kill_process(pid, Signal::TERM)?;
+        self.signal(Signal::TERM)?;
         let asked = Instant::now();
         loop {
             match self.child.try_wait()? {

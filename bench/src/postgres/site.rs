@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::Outcome;
 use crate::ceilings::pgbench::Pgbench;
 use crate::postgres::cluster::Postgres;
-use crate::postgres::population::{HELD, Population};
+use crate::postgres::population::{HELD, Others, Population};
 use crate::server::Server;
 
 /// Users, and sign-ins, where nothing else is said.
@@ -20,6 +20,8 @@ const _: () = assert!(HELD < FEW);
 
 /// A copy of the million, file by file: the same rows, the same indexes, the same statistics.
 const TWIN: &str = "twin";
+/// One whose sign-ins are over.
+pub(crate) const SWEPT: &str = "swept";
 
 /// The cluster with what is prepared on it, each when it is first needed.
 pub(crate) struct Site {
@@ -100,10 +102,34 @@ impl Site {
         self.start(name, population.database)
     }
 
+    /// A copy of the million in which every sign-in is over since years but those that clients hold, with a node that
+    /// sweeps it and one that doesn't. Copying asks that no node runs on the original.
+    ///
+    /// # Errors
+    /// When the database can't be copied, or as [`Server::start`].
+    pub(crate) fn swept(&self, words: [&[&str]; 2]) -> Outcome<[Server; 2]> {
+        let many = self.many()?;
+        let Others { base, step, .. } = many.others;
+        self.postgres.run("postgres", &format!("CREATE DATABASE {SWEPT} TEMPLATE {}", many.database))?;
+        let over = format!(
+            "UPDATE sign_ins SET expires_at = 0, ends_at = 0, sweep_day = 0
+             WHERE (id - {base}) % {step} = 0 AND current_hash = sha256(int8send((id - {base}) / {step}));
+             VACUUM (ANALYZE) sign_ins;
+             CHECKPOINT;"
+        );
+        self.postgres.run(SWEPT, &over)?;
+        let [first, second] = words;
+        Ok([self.start_with("first", SWEPT, first)?, self.start_with("second", SWEPT, second)?])
+    }
+
     fn start(&self, name: &str, database: &str) -> Outcome<Server> {
+        self.start_with(name, database, &[])
+    }
+
+    fn start_with(&self, name: &str, database: &str, more: &[&str]) -> Outcome<Server> {
         let (url, key) = (self.postgres.url(database), self.dir.join("secret_key"));
         // Access tokens are got once, and must last a long run.
-        let words: [&OsStr; 8] = [
+        let mut words: Vec<&OsStr> = vec![
             "--database-url".as_ref(),
             url.as_ref(),
             "--public-url".as_ref(),
@@ -113,6 +139,7 @@ impl Site {
             "--access-token-minutes".as_ref(),
             "1440".as_ref(),
         ];
+        words.extend(more.iter().map(OsStr::new));
         Server::start_with(&self.program, &self.dir.join(format!("{database}-{name}")), &words)
     }
 }

@@ -55,9 +55,19 @@ impl Script for Refresh {
     }
 }
 
-/// Signs everybody in as often as it takes, on all cores: each sign-in costs a password hash.
-fn sign_everybody_in(address: SocketAddr) -> Outcome<Vec<Refresh>> {
-    let people = Person::sign_up_many(address, CLIENTS)?;
+/// A client for each of so many people who sign up.
+///
+/// # Errors
+/// When a sign-up or a sign-in fails.
+pub(crate) fn sign_everybody_in(address: SocketAddr) -> Outcome<Vec<Refresh>> {
+    sign_in_all(&Person::sign_up_many(address, CLIENTS)?, address)
+}
+
+/// Signs each in as often as it takes, on all cores: each sign-in costs a password hash.
+///
+/// # Errors
+/// When a sign-in fails.
+pub(crate) fn sign_in_all(people: &[Person], address: SocketAddr) -> Outcome<Vec<Refresh>> {
     let client = |(number, person): (usize, &Person)| -> Outcome<Refresh> {
         let chain = |_| Ok(Chain::starting_with(&person.sign_in(address)?.refresh_token));
         Ok(Refresh::of(number, (0..SIGN_INS).map(chain).collect::<Outcome<_>>()?))
@@ -69,7 +79,7 @@ fn sign_everybody_in(address: SocketAddr) -> Outcome<Vec<Refresh>> {
             .chunks(share)
             .map(|part| scope.spawn(move || part.iter().copied().map(client).collect::<Outcome<Vec<_>>>()))
             .collect();
-        let mut clients = Vec::with_capacity(CLIENTS);
+        let mut clients = Vec::with_capacity(people.len());
         for part in parts {
             clients.extend(part.join().map_err(|_| "a thread that signs in died")??);
         }
@@ -79,7 +89,10 @@ fn sign_everybody_in(address: SocketAddr) -> Outcome<Vec<Refresh>> {
 
 /// Adds sign-ins of somebody else's to the server's table, evenly among those that the clients hold: ids are ordered by
 /// time, and in service others sign in between any two of one's own.
-fn grow(database: &Path, rows: usize) -> Outcome<()> {
+///
+/// # Errors
+/// When the database refuses them.
+pub(crate) fn grow(database: &Path, rows: usize) -> Outcome<()> {
     let mut database = Connection::open(database)?;
     database.busy_timeout(Duration::from_secs(60))?;
     let (least, most): (i64, i64) =

@@ -17,8 +17,15 @@ pub(crate) const CLIENTS: usize = 16;
 
 /// A client that signs in with the right password.
 #[derive(Debug)]
-struct SignIn {
+pub(crate) struct SignIn {
     request: Vec<u8>,
+}
+
+impl SignIn {
+    /// A client of this person's.
+    pub(crate) fn of(person: &Person) -> Self {
+        Self { request: person.right_password() }
+    }
 }
 
 impl Script for SignIn {
@@ -46,9 +53,7 @@ pub(crate) fn measure(lab: &Lab) -> Outcome<Vec<Row>> {
 /// # Errors
 /// When a right password is refused.
 pub(crate) fn measure_on(lab: &Lab, prefix: &str, server: Server, people: &[Person]) -> Outcome<Vec<Row>> {
-    let clients = |count: usize| -> Vec<_> {
-        people.iter().take(count).map(|person| SignIn { request: person.right_password() }).collect()
-    };
+    let clients = |count: usize| -> Vec<_> { people.iter().take(count).map(SignIn::of).collect() };
     let few = (cores() * 2).min(CLIENTS);
     Load::closed_loop(server.address, lab.warm_up()).put_on(clients(CLIENTS))?;
     let (mut quiet, mut busy) = <(Side, Side)>::default();

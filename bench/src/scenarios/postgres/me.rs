@@ -1,4 +1,4 @@
-//! `GET /me` on PostgreSQL, which is asked each time, against a bare server that gives the same answer.
+//! `GET /me` on PostgreSQL, which is asked each time whether something has changed, against a bare server that gives the same answer.
 
 use crate::Outcome;
 use crate::api::ask;
