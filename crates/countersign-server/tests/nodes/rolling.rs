@@ -1,11 +1,12 @@
 //! The script of docs/how-to/many-nodes.md, as it stands: two nodes behind nginx, restarted one after the other while
 //! clients work. Whatever fails on the way is healed by asking once more.
 
-use std::io::{BufRead as _, BufReader, Lines};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use countersign_testbed::{binaries_or_skip, free_port};
@@ -20,11 +21,14 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/how-to/man
 const CLIENTS: usize = 12;
 /// How often a client asks again before it gives up, as a patient page does.
 const TRIES: u64 = 10;
+/// Far longer than anything takes that the script does; whoever waits for ever tells nobody what went wrong.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The script, running. Dropped, it ends all that it has started.
 struct Example {
     script: Child,
-    said: Lines<BufReader<ChildStdout>>,
+    lines: Receiver<String>,
+    said: Vec<String>,
     front: u16,
 }
 
@@ -39,8 +43,10 @@ impl Example {
             command.env(name, port.to_string());
         }
         let mut script = command.spawn().unwrap();
-        let said = BufReader::new(script.stdout.take().unwrap()).lines();
-        let mut example = Self { script, said, front: ports[0] };
+        let (say, lines) = channel();
+        let stdout = BufReader::new(script.stdout.take().unwrap());
+        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| say.send(line)));
+        let mut example = Self { script, lines, said: Vec::new(), front: ports[0] };
         example.says("Ctrl-C ends all");
         example
     }
@@ -48,8 +54,26 @@ impl Example {
     /// Waits for a line with this text.
     #[track_caller]
     fn says(&mut self, text: &str) {
-        let found = self.said.by_ref().map_while(Result::ok).any(|line| line.contains(text));
-        assert!(found, "the script ended before it said: {text}");
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) if line.contains(text) => return self.said.push(line),
+                Ok(line) => self.said.push(line),
+                Err(why) => panic!("{why}: {text:?} was not said.{}", self.report()),
+            }
+        }
+    }
+
+    /// What the script has said, and the ends of the logs that it speaks of.
+    fn report(&self) -> String {
+        let mut report = format!("\n{}\n", self.said.join("\n"));
+        let room = self.said.iter().find_map(|line| line.strip_prefix("Logs are in ")?.split(". ").next());
+        for name in ["node-1.log", "node-2.log", "nginx.log", "postgresql.log"] {
+            let log = room.and_then(|room| std::fs::read_to_string(Path::new(room).join(name)).ok());
+            let lines: Vec<&str> = log.as_deref().unwrap_or_default().lines().collect();
+            let end = lines.get(lines.len().saturating_sub(5)..).unwrap_or_default();
+            report.push_str(&format!("--- the end of {name}\n{}\n", end.join("\n")));
+        }
+        report
     }
 
     fn signal(&self, signal: Signal) {
@@ -64,6 +88,9 @@ impl Example {
 impl Drop for Example {
     fn drop(&mut self) {
         self.signal(Signal::TERM);
+        // It holds its end of the pipe for as long as it lives.
+        while self.lines.recv_timeout(PATIENCE).is_ok() {}
+        let _ = self.script.kill();
         let _ = self.script.wait();
     }
 }
@@ -75,7 +102,7 @@ struct Healed {
     others: AtomicUsize,
 }
 
-/// Asks again where no answer came, or none from a node.
+/// Asks again where no answer came, or none from a node: after a moment, or when the answer says.
 async fn healed<F: Future<Output = Reply>>(count: &AtomicUsize, ask: impl Fn() -> F) -> Reply {
     for pause in 0..TRIES {
         let reply = ask().await;
@@ -83,7 +110,8 @@ async fn healed<F: Future<Output = Reply>>(count: &AtomicUsize, ask: impl Fn() -
             return reply;
         }
         count.fetch_add(1, Ordering::Relaxed);
-        tokio::time::sleep(Duration::from_millis(50 * (pause + 1))).await;
+        let pause = Duration::from_millis(50 * (pause + 1));
+        tokio::time::sleep(reply.retry_after.map_or(pause, Duration::from_secs)).await;
     }
     panic!("no answer after {TRIES} tries");
 }
@@ -144,7 +172,7 @@ async fn restarting_one_node_after_the_other_costs_nobody_anything() {
     }
     // This thread waits; the clients work on those of the runtime.
     for _ in 0..2 {
-        example.signal(Signal::HUP);
+        example.signal(Signal::USR1);
         example.says("node-1 has been restarted");
         example.says("node-2 has been restarted");
     }
