@@ -61,6 +61,12 @@ impl Series {
         Self(self.0.iter().zip(&other.0).map(|(one, two)| one.min(*two)).collect())
     }
 
+    /// What the figure would be if as much were added as lies between two others, round by round.
+    pub(crate) fn plus_step(&self, from: &Self, to: &Self) -> Self {
+        let steps = from.0.iter().zip(&to.0).map(|(from, to)| to - from);
+        Self(self.0.iter().zip(steps).map(|(figure, step)| figure + step).collect())
+    }
+
     /// The rate of doing one thing after the other, round by round, from the rates of doing each alone.
     pub(crate) fn in_series_with(&self, other: &Self) -> Self {
         Self(self.0.iter().zip(&other.0).map(|(one, two)| 1.0 / (1.0 / one + 1.0 / two)).collect())
@@ -97,5 +103,8 @@ mod tests {
         let lower = Series::from_iter([1.0, 4.0]).lower_of(&Series::from_iter([2.0, 3.0]));
         assert_eq!((lower.least(), lower.most()), (1.0, 3.0));
         assert_eq!(Series::from_iter([60.0]).in_series_with(&Series::from_iter([30.0])).median(), 20.0);
+        let (from, to) = (Series::from_iter([3.0, 4.0]), Series::from_iter([5.0, 3.0]));
+        let stepped = Series::from_iter([100.0, 200.0]).plus_step(&from, &to);
+        assert_eq!((stepped.least(), stepped.most()), (102.0, 199.0));
     }
 }

@@ -2,13 +2,16 @@
 
 use std::fmt;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::Outcome;
 
 /// The kernel counts processor time for user space in hundredths of a second on every architecture.
 const TICK: Duration = Duration::from_millis(10);
+
+/// What the names of the threads begin with that hash passwords.
+const HASH_LANE: &str = "hash-";
 
 /// The machine that the figures hold for.
 #[derive(Debug, Clone)]
@@ -113,6 +116,27 @@ fn processor_time_of_family(pid: u32) -> Outcome<Duration> {
     Ok(TICK * ticks)
 }
 
+/// The processor time of a process beside its hash lanes, in nanoseconds each (`schedstat`): what the others do is less
+/// than a tick of the usual count. A thread that ends takes its time along.
+fn processor_time_beside_hashes(pid: u32) -> Outcome<Duration> {
+    let mut used = Duration::ZERO;
+    for thread in threads_beside_hashes(pid)? {
+        let schedstat = fs::read_to_string(thread.join("schedstat")).unwrap_or_default();
+        let nanos = schedstat.split(' ').next().and_then(|nanos| nanos.parse().ok());
+        used +=
+            Duration::from_nanos(nanos.ok_or("the kernel does not tell: no /proc/PID/task/TID/schedstat")?);
+    }
+    Ok(used)
+}
+
+fn threads_beside_hashes(pid: u32) -> Outcome<Vec<PathBuf>> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task"))?.flatten().map(|thread| thread.path());
+    let is_lane = |thread: &PathBuf| {
+        fs::read_to_string(thread.join("comm")).is_ok_and(|name| name.starts_with(HASH_LANE))
+    };
+    Ok(threads.filter(|thread| !is_lane(thread)).collect())
+}
+
 /// What the kernel charges a process with while it does something, with both kinds of work measured alike.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Meter {
@@ -136,6 +160,14 @@ impl Meter {
     /// When the kernel does not tell.
     pub(crate) fn of_family(pid: u32) -> Outcome<Self> {
         Self::reading(processor_time_of_family, pid)
+    }
+
+    /// Begins to count the processor time of a server beside its hash lanes.
+    ///
+    /// # Errors
+    /// When the process is gone, or the kernel does not tell.
+    pub(crate) fn beside_hashes(pid: u32) -> Outcome<Self> {
+        Self::reading(processor_time_beside_hashes, pid)
     }
 
     fn reading(read: fn(u32) -> Outcome<Duration>, pid: u32) -> Outcome<Self> {
@@ -202,6 +234,29 @@ mod tests {
         let mut child = std::process::Command::new("sh").args(["-c", script]).spawn().unwrap();
         child.wait().unwrap();
         assert!(meter.micros_for_each(1).unwrap() > 0.0);
+    }
+
+    #[test]
+    fn hash_lanes_are_left_out_and_all_other_threads_count() {
+        let (began, begun) = std::sync::mpsc::channel();
+        let (end, ending) = std::sync::mpsc::channel::<()>();
+        let name = || fs::read_to_string("/proc/thread-self/comm").unwrap();
+        let work = move || {
+            began.send(name()).unwrap();
+            let _ = ending.recv();
+        };
+        let lane = std::thread::Builder::new().name("hash-7".to_owned()).spawn(work).unwrap();
+        assert_eq!(begun.recv().unwrap(), "hash-7\n", "that is how the kernel knows it");
+        let names: Vec<String> = threads_beside_hashes(std::process::id())
+            .unwrap()
+            .iter()
+            .filter_map(|thread| fs::read_to_string(thread.join("comm")).ok())
+            .collect();
+        assert!(names.contains(&name()), "this thread counts: {names:?}");
+        assert!(!names.contains(&"hash-7\n".to_owned()), "{names:?}");
+        assert!(processor_time_beside_hashes(std::process::id()).unwrap() > Duration::ZERO);
+        drop(end);
+        lane.join().unwrap();
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::error::{Error, Internal, Result};
 use crate::hashing::Verdict;
 use crate::id::{SignInId, UserId};
 use crate::limits::{self, Budgets, Place};
-use crate::mail::{Kind, NewMail};
+use crate::mail::NewMail;
 use crate::metrics::SignInResult;
 use crate::names::Username;
 use crate::password::Password;
@@ -97,7 +97,8 @@ async fn trade(service: &Countersign, attempt: Attempt) -> Result<Tokens> {
     }
     let rehash = if upgrade { rehash(service, living, password, &client).await } else { None };
     let proof = Proof { user: living.user, epoch: living.epoch };
-    let notice = if is_known { None } else { new_device(service, living.user, &username, &client) };
+    let notice = if is_known { None } else { sign_in::notice_of_new_device(service, &client) };
+    let notice = notice.map(|notice| notice.of(living.user, &username));
     let along = Along { rehash, replaced, budgets: guess.budgets.clone(), notice };
     let tokens = open(service, proof, client, along).await?;
     Ok(Tokens { device: device::marked(service, &devices, living, service.now()), ..tokens })
@@ -147,16 +148,6 @@ async fn rehash(
     let old = credential.password_hash.clone()?;
     let new = service.lanes().upgrade(password, &old, client.address).await.ok()?;
     Some(Rehash { user: credential.user, old, new })
-}
-
-/// What the owner is told if the client turns out to be a new one.
-fn new_device(service: &Countersign, user: UserId, username: &str, client: &Client) -> Option<NewMail> {
-    let name = client.user_agent.as_deref().map_or_else(|| "?".to_owned(), readable);
-    let device = match client.address {
-        Some(address) => format!("{name} ({address})"),
-        None => name,
-    };
-    service.mailer().notice(Kind::NewDevice, user, &[("username", username), ("device", &device)])
 }
 
 /// What happens in the transaction that opens a sign-in, beside the opening.

@@ -141,8 +141,8 @@ impl Mailer {
     }
 
     /// The same for a user whom only the transaction knows: [`NewMail::of`] names them.
-    pub(crate) fn notice_of_somebody(&self, kind: Kind) -> Option<NewMail> {
-        self.notice(kind, UserId::from_i64(0), &[])
+    pub(crate) fn notice_of_somebody(&self, kind: Kind, words: &[(&str, &str)]) -> Option<NewMail> {
+        self.notice(kind, UserId::from_i64(0), words)
     }
 
     /// A link for this user to this address.

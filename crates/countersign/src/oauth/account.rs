@@ -62,6 +62,7 @@ struct Entering {
     budgets: Budgets,
     language: Language,
     notice: Option<NewMail>,
+    new_device: Option<NewMail>,
     signed_up: Entry,
     linked: Entry,
     signed_in: Entry,
@@ -118,7 +119,6 @@ fn prepare(service: &Countersign, person: &Person, client: &Client) -> Result<En
     let agent = client.user_agent.as_deref().map(readable);
     let said = agent.map_or_else(|| provider.to_owned(), |agent| format!("{provider}, {agent}"));
     let signed_in = About { sign_in: Some(drawn.token.sign_in), ..about.clone() }.saying(&said);
-    let nobody = nobody.user;
     Ok(Entering {
         service: service.clone(),
         person: person.clone(),
@@ -128,7 +128,8 @@ fn prepare(service: &Countersign, person: &Person, client: &Client) -> Result<En
         token: drawn.token,
         budgets: Budgets::of_sign_up(service, client.address),
         language: Language::current(),
-        notice: service.mailer().notice(Kind::IdentityLinked, nobody, &[("provider", provider)]),
+        notice: service.mailer().notice_of_somebody(Kind::IdentityLinked, &[("provider", provider)]),
+        new_device: sign_in::notice_of_new_device(service, client),
         signed_up: service.entry(Event::SignUp, about.clone().saying(provider)),
         linked: service.entry(Event::IdentityLinked, about.saying(provider)),
         signed_in: service.entry(Event::SignIn, signed_in),
@@ -178,6 +179,13 @@ async fn walk_in(
     // The user's row is written by now: an identity that is being removed is gone, or stays until this is over.
     if tx.use_identity(&input.person.key, input.now).await? != Some(user) {
         return Err(Error::IdentityInUse);
+    }
+    if let Some(notice) = &input.new_device
+        && let Some(account) = tx.account_by_id(user).await?
+    {
+        let notice = notice.of(user, &account.user.username);
+        let user_agent = input.client.user_agent.as_deref();
+        tx.queue_notice_of_new_device(&notice, input.token.sign_in, user_agent).await?;
     }
     entered.filed.push(tx.file(&input.signed_in.of(user)).await?);
     Ok(Ok(()))

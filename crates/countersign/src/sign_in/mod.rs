@@ -11,10 +11,11 @@ use std::net::IpAddr;
 use crate::audit::{About, Entry, Event};
 use crate::error::{Error, Internal, Result};
 use crate::id::{SignInId, UserId};
-use crate::mail::Kind;
+use crate::mail::{Kind, NewMail};
 use crate::service::Countersign;
 use crate::store::{Attempt, Tx};
 use crate::time::Timestamp;
+use crate::user_agent::readable;
 
 pub(crate) use sql::FamilyRow;
 pub(crate) use token::RefreshToken;
@@ -218,6 +219,16 @@ impl NewSignIn {
     }
 }
 
+/// What the owner is told if the client turns out to be a new one: [`NewMail::of`] says whose account it is.
+pub(crate) fn notice_of_new_device(service: &Countersign, client: &Client) -> Option<NewMail> {
+    let name = client.user_agent.as_deref().map_or_else(|| "?".to_owned(), readable);
+    let device = match client.address {
+        Some(address) => format!("{name} ({address})"),
+        None => name,
+    };
+    service.mailer().notice_of_somebody(Kind::NewDevice, &[("device", &device)])
+}
+
 /// The gate of all ways in: a sign-in begins only while the proof still counts, in one transaction with that question.
 pub(crate) async fn open(tx: &mut Tx<'_>, new: &NewSignIn) -> Result<Admission> {
     if !tx.admit_user(new.proof.user, new.proof.epoch, new.now).await? {
@@ -253,7 +264,7 @@ pub(crate) async fn end_from(
     let now = service.now();
     let entry = why.entry_for_one(id, from, now);
     let stolen = why == EndReason::RefreshTokenReused;
-    let notice = stolen.then(|| service.mailer().notice_of_somebody(Kind::TheftDetected)).flatten();
+    let notice = stolen.then(|| service.mailer().notice_of_somebody(Kind::TheftDetected, &[])).flatten();
     let steps = service.store().write((id, why, now, entry, notice), |tx, (id, why, now, entry, notice)| {
         Box::pin(async move {
             let Some(user) = tx.end_sign_in(*id, *why, *now).await? else { return Ok(None) };

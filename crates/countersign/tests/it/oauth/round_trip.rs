@@ -52,6 +52,27 @@ async fn a_person_goes_there_and_back_and_is_signed_in() {
     assert_eq!(again.open_page().await.body["id"], me["id"]);
 }
 
+// SEC-15
+#[tokio::test]
+async fn a_sign_in_through_a_provider_from_a_new_device_is_told() {
+    let site = Site::start().await;
+    let come_with = async |user_agent: &str| {
+        let mut ada = site.visitor();
+        let callback = ada.up_to_callback("stub").await;
+        let call = ada.browser.sent_from_another_site(Method::GET, &callback).header("user-agent", user_agent);
+        assert_eq!(ada.browser.send(call).await.status, 303);
+    };
+    come_with("curl/8.5.0").await;
+    assert_eq!(site.app.mails().await.len(), 0, "a new account has no old device");
+    site.advance(std::time::Duration::from_millis(5));
+    come_with("curl/8.5.0").await;
+    assert_eq!(site.app.mails().await.len(), 0, "that one is known");
+    come_with("Wget/1.21.4").await;
+    let mail = site.app.last_mail().await;
+    assert_eq!(mail.subject, "A new device signed in to your account at localhost");
+    assert!(mail.text.contains("ada") && mail.text.contains("(127.0.0.1)"), "{}", mail.text);
+}
+
 // SEC-10
 #[tokio::test]
 async fn whoever_came_that_way_has_no_password_and_looks_at_authenticate_like_nobody() {
