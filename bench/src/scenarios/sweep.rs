@@ -128,20 +128,27 @@ pub(crate) fn measure_pair(
     let (mut busy, mut calm) = <([Side; 2], [Side; 2])>::default();
     let mut swept = Series::default();
     pair.sweeping.stand_still()?;
-    for _ in lab.rounds("sweep") {
+    for round in lab.rounds("sweep") {
+        // Whoever comes second finds the disk busy with what the first has left to it.
+        let turns = if round.is_multiple_of(2) { [false, true] } else { [true, false] };
         for (sides, pace) in [(&mut busy, None), (&mut calm, Some(PACE))] {
             let [quiet, beside] = sides;
-            quiet.note(&refresh(false, load(&pair.quiet, pace, lab.lasts))?);
-            let before = due()?;
-            pair.sweeping.go_on()?;
-            let taken = refresh(true, load(&pair.sweeping, pace, lab.lasts))?;
-            pair.sweeping.stand_still()?;
-            let rows = before.saturating_sub(due()?);
-            if rows == 0 {
-                return Err("nothing was swept meanwhile".into());
+            for is_sweeping in turns {
+                if !is_sweeping {
+                    quiet.note(&refresh(false, load(&pair.quiet, pace, lab.lasts))?);
+                    continue;
+                }
+                let before = due()?;
+                pair.sweeping.go_on()?;
+                let taken = refresh(true, load(&pair.sweeping, pace, lab.lasts))?;
+                pair.sweeping.stand_still()?;
+                let rows = before.saturating_sub(due()?);
+                if rows == 0 {
+                    return Err("nothing was swept meanwhile".into());
+                }
+                swept.push(rows as f64 / taken.lasted.as_secs_f64());
+                beside.note(&taken);
             }
-            swept.push(rows as f64 / taken.lasted.as_secs_f64());
-            beside.note(&taken);
         }
     }
     pair.sweeping.go_on()?;

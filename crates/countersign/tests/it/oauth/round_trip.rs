@@ -59,7 +59,8 @@ async fn a_sign_in_through_a_provider_from_a_new_device_is_told() {
     let come_with = async |user_agent: &str| {
         let mut ada = site.visitor();
         let callback = ada.up_to_callback("stub").await;
-        let call = ada.browser.sent_from_another_site(Method::GET, &callback).header("user-agent", user_agent);
+        let call =
+            ada.browser.sent_from_another_site(Method::GET, &callback).header("user-agent", user_agent);
         assert_eq!(ada.browser.send(call).await.status, 303);
     };
     come_with("curl/8.5.0").await;
