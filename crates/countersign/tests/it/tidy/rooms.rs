@@ -45,6 +45,18 @@ fn chapters_know_no_http() {
     assert_eq!(pages, PAGES.len(), "an exception is not needed any more: take it off the list");
 }
 
+/// What is asked all the time pays nothing for what limits guesses.
+#[test]
+fn the_paths_that_are_hot_know_no_limits() {
+    let hot = ["access", "refresh", "revoke"];
+    let mut seen = 0;
+    for (source, _) in service_modules().iter().filter(|(_, path)| hot.contains(&path[0].as_str())) {
+        assert!(!source.crate_paths().contains(&"limits".to_owned()), "{} names the limits", source.path);
+        seen += 1;
+    }
+    assert!(seen >= 7, "{seen}");
+}
+
 #[test]
 fn statements_know_the_store_and_words_alone() {
     let contents = table_of_contents();
