@@ -11,7 +11,10 @@ use crate::error::{Error, Internal, Result};
 
 /// How far below the HTTP threads the lanes stand: they get what these leave, and all of it when these sleep.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
+const STEPS_BELOW: i32 = 10;
+/// The kernel knows no lower priority.
+#[cfg(target_os = "linux")]
+const LOWEST: i32 = 19;
 
 /// A task with somebody who waits for its answer.
 pub(super) struct Asked<T, F> {
@@ -55,7 +58,13 @@ pub(super) fn run(queue: &Queue, mut bench: Bench, give_back_after: Duration) {
 /// On Linux niceness belongs to the thread; elsewhere it would slow the whole process.
 fn lower_priority() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-        tracing::warn!(%error, "the hash lanes could not lower their priority");
+    {
+        use rustix::process::{getpriority_process, setpriority_process};
+        // Whoever started the service may have given all of it a low priority.
+        let lowered = getpriority_process(None)
+            .and_then(|nice| setpriority_process(None, nice.saturating_add(STEPS_BELOW).min(LOWEST)));
+        if let Err(error) = lowered {
+            tracing::warn!(%error, "the hash lanes could not lower their priority");
+        }
     }
 }

@@ -118,7 +118,7 @@ async fn an_account_is_explained_by_its_events_and_its_living_sign_ins() {
         try_password(&service, "ada", "wrong horse battery").await;
     }
     service.advance(MINUTE);
-    try_password(&service, "ada", PASSWORD).await;
+    assert!(try_password(&service, "ada", PASSWORD).await);
     let id = newest_sign_in(&service, ada).await;
     let account =
         || async { user::find_by_name(&service, &Username::parse("ada").unwrap()).await.unwrap().unwrap() };
@@ -160,7 +160,7 @@ async fn a_sign_in_is_explained_by_how_it_ended() {
         (EndReason::EndedByOwner, "its owner ended it from the list of sign-ins."),
     ] {
         service.advance(MINUTE);
-        try_password(&service, "ada", PASSWORD).await;
+        assert!(try_password(&service, "ada", PASSWORD).await);
         let id = newest_sign_in(&service, ada).await;
         sign_in::end(&service, id, why).await.unwrap();
         let told = explain_sign_in(&service, id).await.unwrap();

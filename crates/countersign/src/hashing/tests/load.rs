@@ -281,7 +281,14 @@ fn parameters_out_of_bounds_do_not_start() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn lanes_stand_below_the_threads_of_http() {
-    let of_lane =
-        lanes().ask(1, None, |_| Ok(rustix::process::getpriority_process(None).unwrap())).await.unwrap();
-    assert!(of_lane > rustix::process::getpriority_process(None).unwrap());
+    use rustix::process::{getpriority_process, setpriority_process};
+    let nice_of = async |lanes: HashLanes| {
+        lanes.ask(1, None, |_| Ok(getpriority_process(None).unwrap())).await.unwrap()
+    };
+    let ours = getpriority_process(None).unwrap();
+    assert_eq!(nice_of(lanes()).await, (ours + 10).min(19));
+    // However low the service itself stands.
+    let lower = (ours + 7).min(19);
+    let started = std::thread::spawn(move || setpriority_process(None, lower).map(|()| lanes()));
+    assert_eq!(nice_of(started.join().unwrap().unwrap()).await, (lower + 10).min(19));
 }
