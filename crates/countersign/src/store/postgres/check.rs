@@ -24,6 +24,7 @@ use super::link::{Link, Links, failure};
 use super::queue::Worker;
 use crate::error::{Error, Internal, Result};
 use crate::id::SignInId;
+use crate::metrics::Counter;
 use crate::store::check::{BY_SIGN_INS, through_sign_in};
 use crate::store::row::Source;
 use crate::store::{Live, LiveQuery, Row};
@@ -43,6 +44,7 @@ pub(super) struct Check {
 pub(super) struct Checker {
     links: Links,
     seat: Option<Seat>,
+    looked_up: Counter,
 }
 
 /// A connection with the living sign-ins that it knows.
@@ -53,14 +55,15 @@ struct Seat {
     snapshot: Option<Snapshot>,
     /// Whether the database notes changes. If not, nothing is kept.
     are_noted: bool,
+    looked_up: Counter,
 }
 
 type Asked<T> = std::result::Result<T, tokio_postgres::Error>;
 type Looked = Asked<Result<Vec<Option<Live>>>>;
 
 impl Checker {
-    pub(super) fn new(links: Links) -> Self {
-        Self { links, seat: None }
+    pub(super) fn new(links: Links, looked_up: Counter) -> Self {
+        Self { links, seat: None, looked_up }
     }
 
     async fn ask(&mut self, checks: &[Check]) -> Result<Vec<Option<Live>>> {
@@ -68,7 +71,7 @@ impl Checker {
         for _ in 0..ATTEMPTS {
             let mut seat = match self.seat.take() {
                 Some(seat) if !seat.link.is_lost() => seat,
-                _ => Seat::new(self.links.connect().await?),
+                _ => Seat::new(self.links.connect().await?, self.looked_up.clone()),
             };
             match timeout(LIMIT, seat.look(checks)).await {
                 Ok(Ok(found)) => {
@@ -109,8 +112,8 @@ pub(super) fn again(error: &Error) -> Error {
 }
 
 impl Seat {
-    fn new(link: Link) -> Self {
-        Self { link, known: Known::default(), snapshot: None, are_noted: false }
+    fn new(link: Link, looked_up: Counter) -> Self {
+        Self { link, known: Known::default(), snapshot: None, are_noted: false, looked_up }
     }
 
     async fn look(&mut self, checks: &[Check]) -> Looked {
@@ -121,6 +124,7 @@ impl Seat {
             self.known.clear();
         }
         let wanted = self.wanted(checks);
+        self.looked_up.inc_by(wanted.len() as u64);
         let (changed, found) = self.catch_up(&wanted).await?;
         let are_some_forgotten = self.forget(&changed);
         let found = match found {
@@ -132,6 +136,7 @@ impl Seat {
                 .filter(|id| !self.known.contains(*id) && !wanted.contains(&id.as_i64()))
                 .map(SignInId::as_i64)
                 .collect();
+            self.looked_up.inc_by(lost.len() as u64);
             match through_sign_ins(&self.link, &lost).await? {
                 Ok(found) => self.keep(found),
                 Err(error) => return Ok(Err(error)),

@@ -29,7 +29,7 @@ use self::queue::Queue;
 pub(super) use self::transaction::Transaction;
 use super::{CannotOpen, Live, LiveQuery, Spend, Spent, Steps};
 use crate::error::{Error, Internal, Result};
-use crate::metrics::Meters;
+use crate::metrics::{Counter, Meters};
 use crate::secret::{ExposeSecret as _, SecretString};
 use crate::time::{Clock, Timestamp};
 
@@ -49,6 +49,8 @@ struct Engine {
     pool: Pool,
     spending: Queue<Spend, Option<Spent>>,
     checking: Queue<check::Check, Option<Live>>,
+    /// Sign-ins whose rows were read for a check.
+    looked_up: Counter,
     clock: SharedClock,
 }
 
@@ -62,9 +64,11 @@ impl Postgres {
         let in_pool = connections.saturating_sub(SPENDERS + CHECKERS).max(FEWEST_IN_POOL);
         let pool = Pool::new(links.clone(), in_pool).map_err(|fault| CannotOpen(fault.to_string()))?;
         clock::keep_set(&clock, &pool);
+        let looked_up = Counter::default();
         let engine = Engine {
             spending: Queue::start(SPENDERS, || spend::Spender::new(links.clone())),
-            checking: Queue::start(CHECKERS, || check::Checker::new(links.clone())),
+            checking: Queue::start(CHECKERS, || check::Checker::new(links.clone(), looked_up.clone())),
+            looked_up,
             pool,
             clock,
         };
@@ -115,6 +119,9 @@ impl Postgres {
         figures::report(&self.0.pool, to);
         self.0.spending.figures().report("spend", to);
         self.0.checking.figures().report("check", to);
+        let looked_up =
+            "Sign-ins whose rows were read for a check: the others were known, and had not changed";
+        to.keep("store_check_lookups", looked_up, self.0.looked_up.clone());
     }
 
     /// What the batchers hold is answered; whoever comes later is refused.

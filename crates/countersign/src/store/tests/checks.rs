@@ -4,6 +4,7 @@ use countersign_testbed::postgres_or_skip;
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::metrics::Meters;
 
 const NOW: Timestamp = Timestamp::from_millis(10);
 const QUERY: LiveQuery = LiveQuery::SignIn(SIGN_IN);
@@ -162,6 +163,29 @@ async fn clean_up_until_nothing_is_left(scratch: &Scratch, mut minute: i64) {
     }
 }
 
+/// How often a node has read rows for a check.
+fn looked_up(node: &Store) -> u64 {
+    let mut meters = Meters::new(NOW);
+    node.report(&mut meters);
+    let text = meters.text();
+    let told = text.lines().find_map(|line| line.strip_prefix("countersign_store_check_lookups_total "));
+    told.unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn rows_are_read_once_until_something_changes() {
+    let Some((_scratch, [node, _])) = on_postgres().await else { return };
+    let before = looked_up(&node);
+    assert!((1..=2).contains(&before), "once a connection: {before}");
+    for _ in 0..20 {
+        assert!(look(&node).await.is_some());
+    }
+    assert_eq!(looked_up(&node), before);
+    execute(&node, "UPDATE users SET username = 'eve'").await;
+    assert_eq!(look(&node).await.unwrap().username, "eve".into());
+    assert!(looked_up(&node) > before);
+}
+
 /// What many refreshes write is paid for by each of them.
 #[tokio::test]
 async fn a_refresh_notes_no_change() {
@@ -315,6 +339,7 @@ async fn without_the_triggers_nothing_is_kept() {
         scratch.schema().execute(breaking);
         let node = [scratch.second_node().await];
         warm_up(&node).await;
+        assert_eq!(looked_up(&node[0]), 4, "each check");
         scratch.schema().execute(&format!("SET session_replication_role = replica; {ENDING}"));
         all_find_nothing(&node, breaking).await;
         scratch.schema().execute(MENDING);

@@ -117,6 +117,7 @@ fn the_batchers_tell(told: &Exposition) {
         assert_eq!(value("batch_size_count"), value("batch_duration_seconds_count"), "{of}");
         assert_eq!(value("queue_length"), 0.0, "{of}");
     }
+    assert!(told.value("countersign_store_check_lookups_total", &[]) >= 1.0);
     let pool = |what: &str| told.value(&format!("countersign_store_pool_{what}"), &[]);
     assert!(pool("max_connections") >= 2.0);
     assert_eq!((pool("used_connections"), pool("waiting")), (0.0, 0.0));
