@@ -175,12 +175,12 @@ fn looked_up(node: &Store) -> u64 {
 #[tokio::test]
 async fn rows_are_read_once_until_something_changes() {
     let Some((_scratch, [node, _])) = on_postgres().await else { return };
-    let before = looked_up(&node);
-    assert!((1..=2).contains(&before), "once a connection: {before}");
     for _ in 0..20 {
         assert!(look(&node).await.is_some());
     }
-    assert_eq!(looked_up(&node), before);
+    // A machine that is busy may bring the other connection in at any moment.
+    let before = looked_up(&node);
+    assert!((1..=2).contains(&before), "once a connection: {before}");
     execute(&node, "UPDATE users SET username = 'eve'").await;
     assert_eq!(look(&node).await.unwrap().username, "eve".into());
     assert!(looked_up(&node) > before);
