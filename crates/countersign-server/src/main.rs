@@ -12,6 +12,14 @@ mod telemetry;
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
+
+/// A request is begun on one thread and often answered on another, which then frees what the first has allocated. The C
+/// library's allocator does that under a lock, and takes a long way for what is larger than a kilobyte, as most maps of
+/// headers are (docs/decisions).
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 fn main() -> ExitCode {
     ops::keep_files_private();
     let arguments = cli::read(std::env::args_os());
