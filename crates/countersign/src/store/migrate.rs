@@ -23,6 +23,11 @@ pub(super) const SQLITE: &[Migration] = &[
     Migration { version: 4, name: "mail", sql: include_str!("../../migrations/0004_mail.sqlite.sql") },
     Migration { version: 5, name: "changes", sql: include_str!("../../migrations/0005_changes.sqlite.sql") },
     Migration { version: 6, name: "oauth", sql: include_str!("../../migrations/0006_oauth.sqlite.sql") },
+    Migration {
+        version: 7,
+        name: "refreshes",
+        sql: include_str!("../../migrations/0007_refreshes.sqlite.sql"),
+    },
 ];
 
 pub(super) const POSTGRES: &[Migration] = &[
@@ -36,6 +41,11 @@ pub(super) const POSTGRES: &[Migration] = &[
         sql: include_str!("../../migrations/0005_changes.postgres.sql"),
     },
     Migration { version: 6, name: "oauth", sql: include_str!("../../migrations/0006_oauth.postgres.sql") },
+    Migration {
+        version: 7,
+        name: "refreshes",
+        sql: include_str!("../../migrations/0007_refreshes.postgres.sql"),
+    },
 ];
 
 pub(super) const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

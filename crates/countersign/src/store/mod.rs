@@ -59,6 +59,8 @@ enum Engine {
     Postgres(postgres::Postgres),
 }
 
+/// A transaction on PostgreSQL goes to the server several times, and keeps much on its way. Where it may have to, it is
+/// boxed: else each request for which it might be needed would carry the room for it, from its first byte to its last.
 impl Store {
     /// Opens the SQLite file, creating and migrating it where that is due.
     pub(crate) fn open_sqlite(file: &Path) -> std::result::Result<Self, CannotOpen> {
@@ -89,7 +91,7 @@ impl Store {
     {
         match &self.0 {
             Engine::Sqlite(sqlite) => sqlite.write(input, steps).await,
-            Engine::Postgres(postgres) => postgres.write(&input, steps).await,
+            Engine::Postgres(postgres) => Box::pin(postgres.write(&input, steps)).await,
         }
     }
 
@@ -101,7 +103,7 @@ impl Store {
     {
         match &self.0 {
             Engine::Sqlite(sqlite) => sqlite.read(&input, steps),
-            Engine::Postgres(postgres) => postgres.read(&input, steps).await,
+            Engine::Postgres(postgres) => Box::pin(postgres.read(&input, steps)).await,
         }
     }
 

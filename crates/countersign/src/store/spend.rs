@@ -54,23 +54,25 @@ pub(super) const SPEND: &str = "
                   AND users.disabled_at IS NULL AND users.deleted_at IS NULL)
     RETURNING user_id, expires_at";
 
-/// The same guard for many at once; column 2 of the answer says which of them won. Of two that name one row the statement
-/// takes one, and the other finds, like anybody who comes too late, that nothing was spent.
+/// The same guard for many at once; column 2 of the answer says which of them won, counted from 1. Of two that name one row
+/// the statement takes one, and the other finds, like anybody who comes too late, that nothing was spent.
+///
+/// Every column of `unnest` costs each row and each statement something, and what has a fixed length needs none of its own:
+/// `packed` is the presented hash, the successor's hash and salt, 32 bytes each, and the hash of the retry key where there
+/// is one.
 pub(super) const SPEND_MANY: &str = "
     UPDATE sign_ins AS s SET
         generation     = s.generation + 1,
-        current_hash   = b.successor_hash,
-        successor_salt = b.successor_salt,
-        retry_key_hash = b.retry_key_hash,
+        current_hash   = substr(b.packed, 33, 32),
+        successor_salt = substr(b.packed, 65, 32),
+        retry_key_hash = nullif(substr(b.packed, 97, 32), CAST('' AS BYTEA)),
         spendings      = substr(b.stamp || s.spendings, 1, 104),
         last_used_at   = b.now,
         expires_at     = CASE WHEN b.expires_at < s.ends_at THEN b.expires_at ELSE s.ends_at END
-    FROM unnest(CAST($1 AS BIGINT[]), CAST($2 AS BIGINT[]), CAST($3 AS BYTEA[]), CAST($4 AS BYTEA[]),
-                CAST($5 AS BYTEA[]), CAST($6 AS BYTEA[]), CAST($7 AS TEXT[]), CAST($8 AS BIGINT[]),
-                CAST($9 AS BIGINT[]), CAST($10 AS TEXT[]), CAST($11 AS BIGINT[]))
-         AS b (id, generation, presented_hash, successor_hash, successor_salt, retry_key_hash, stamp, now,
-               expires_at, transport, place)
-    WHERE s.id = b.id AND s.generation = b.generation AND s.current_hash = b.presented_hash
+    FROM unnest(CAST($1 AS BIGINT[]), CAST($2 AS BIGINT[]), CAST($3 AS BYTEA[]), CAST($4 AS TEXT[]),
+                CAST($5 AS BIGINT[]), CAST($6 AS BIGINT[]), CAST($7 AS TEXT[])) WITH ORDINALITY
+         AS b (id, generation, packed, stamp, now, expires_at, transport, place)
+    WHERE s.id = b.id AND s.generation = b.generation AND s.current_hash = substr(b.packed, 1, 32)
       AND s.transport = b.transport AND s.ended_at IS NULL AND s.expires_at > b.now
       AND EXISTS (SELECT 1 FROM users WHERE users.id = s.user_id AND users.epoch = s.epoch
                   AND users.disabled_at IS NULL AND users.deleted_at IS NULL)
@@ -84,6 +86,12 @@ impl Spend {
     /// The spending's time as the row remembers it: fixed width, so that `substr` can forget the oldest.
     pub(super) fn stamp(&self) -> String {
         format!("{:0width$}", self.now.as_millis().max(0), width = SPENDING_DIGITS)
+    }
+
+    /// What has a fixed length, as [`SPEND_MANY`] takes it apart.
+    pub(super) fn packed(&self) -> Vec<u8> {
+        let key: &[u8] = self.retry_key_hash.as_ref().map_or(&[], |hash| hash);
+        [&self.presented_hash, &self.successor_hash, &self.successor_salt, key].concat()
     }
 
     pub(super) fn values<'v>(&'v self, stamp: &'v str) -> [Value<'v>; 10] {

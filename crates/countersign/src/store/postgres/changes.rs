@@ -20,7 +20,7 @@ use bytes::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Row, Statement};
 
-use super::link::Link;
+use super::link::{BY_KEYS_ALONE, Link};
 use crate::error::Result;
 use crate::id::{SignInId, UserId};
 use crate::store::Tx;
@@ -32,12 +32,6 @@ const MOST_ROWS: usize = 1_000;
 /// How long a row stays at the least. A node that asks less often than that forgets everything.
 const KEPT: Duration = Duration::from_secs(600);
 
-/// By the index, however small the table was when the plan was made; and planned once.
-const MAKE_READY: &str = "
-    SET enable_seqscan = off;
-    SET enable_bitmapscan = off;
-    SET plan_cache_mode = 'force_generic_plan'";
-
 /// What keeps the table, unless somebody has dropped or stopped it.
 const TRIGGERS_THAT_ARE_ON: &str = "
     SELECT count(*) FROM pg_trigger
@@ -46,8 +40,9 @@ const TRIGGERS_THAT_ARE_ON: &str = "
 const TABLES: [&str; 3] = ["sign_ins", "users", "changes"];
 /// On whatever the role of the session.
 const ALWAYS: &str = "A";
-const TRIGGERS: [&str; 7] = [
+const TRIGGERS: [&str; 8] = [
     "sign_ins_changed",
+    "sign_ins_shortened",
     "sign_ins_removed",
     "sign_ins_emptied",
     "users_changed",
@@ -113,7 +108,7 @@ pub(super) enum Changed {
 
 /// Makes a connection ready to be asked, and says whether changes are noted at all.
 pub(super) async fn make_ready(link: &Link) -> std::result::Result<bool, tokio_postgres::Error> {
-    link.client.batch_execute(MAKE_READY).await?;
+    link.client.batch_execute(BY_KEYS_ALONE).await?;
     let found = link
         .client
         .query_one(TRIGGERS_THAT_ARE_ON, &[&TABLES.as_slice(), &TRIGGERS.as_slice(), &ALWAYS])

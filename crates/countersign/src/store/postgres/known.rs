@@ -2,6 +2,7 @@
 //! whoever keeps them.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::mem;
 
 use crate::id::{SignInId, UserId};
@@ -14,8 +15,37 @@ const GENERATION: usize = 8_192;
 /// becomes the old one, and what nobody has asked for meanwhile is forgotten.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    young: HashMap<SignInId, Live>,
-    old: HashMap<SignInId, Live>,
+    young: Generation,
+    old: Generation,
+}
+
+type Generation = HashMap<SignInId, Live, BuildHasherDefault<Spread>>;
+
+/// Ids come from tokens that we have signed, so nobody can choose them to collide; the usual hash, which is safe against
+/// that, would cost more than all else that is done with an id here.
+#[derive(Debug, Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_i64(&mut self, id: i64) {
+        self.write_u64(id.cast_unsigned());
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        // Fibonacci hashing (Knuth, TAOCP 6.4): an odd number near 2^64 divided by the golden ratio.
+        self.0 = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        // The table takes its places from the lower bits, and what was multiplied is spread best in the upper ones.
+        self.0.rotate_left(32)
+    }
 }
 
 impl Known {

@@ -34,6 +34,14 @@ const MAKE_READY: &str = "
     SET enable_mergejoin = off;
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
+/// For connections that have few statements, each of which looks rows up by their keys: by the index, however small the
+/// table was when the plan was made, and planned once. A batch planned anew, for arrays of just this length, costs the
+/// server more than the rows of a small one.
+pub(super) const BY_KEYS_ALONE: &str = "
+    SET enable_seqscan = off;
+    SET enable_bitmapscan = off;
+    SET plan_cache_mode = 'force_generic_plan'";
+
 /// The life of the server's memory. The table is unlogged: it is empty after a crash and on a promoted standby, and whoever
 /// comes first begins a new life. Only within one life does a transaction's number mean that transaction.
 const LIFE: &str = "SELECT life FROM server_life";

@@ -8,7 +8,7 @@ use tokio_postgres::types::ToSql;
 
 use super::check::again;
 use super::error::{Trouble, late, trouble};
-use super::link::{Link, Links};
+use super::link::{BY_KEYS_ALONE, Link, Links};
 use super::queue::Worker;
 use crate::error::{Error, Internal, Result};
 use crate::secret::random_bytes;
@@ -62,8 +62,8 @@ impl Spender {
         for row in &rows {
             let row = Row(Source::Postgres(row));
             let (place, outcome) = won(&row).map_err(|error| Failed { error, is_in_doubt: true })?;
-            if let Some(outcomes) = outcomes.get_mut(place) {
-                *outcomes = Some(outcome);
+            if let Some(of_place) = in_order.get(place).and_then(|at| outcomes.get_mut(*at)) {
+                *of_place = Some(outcome);
             }
         }
         Ok(outcomes)
@@ -136,6 +136,15 @@ impl Spender {
         rows.first().map(|row| spent(&Row(Source::Postgres(row)))).transpose()
     }
 
+    async fn connect(&self) -> Attempted<Link> {
+        let link = self.links.connect().await.map_err(|refusal| Failed::surely(refusal.into()))?;
+        match timeout(LIMIT, link.client.batch_execute(BY_KEYS_ALONE)).await {
+            Ok(Ok(())) => Ok(link),
+            Ok(Err(error)) => Err(Failed::surely(trouble(&error))),
+            Err(_) => Err(Failed::surely(late("a connection"))),
+        }
+    }
+
     async fn run(
         &mut self,
         sql: &'static str,
@@ -143,7 +152,7 @@ impl Spender {
     ) -> Attempted<Vec<tokio_postgres::Row>> {
         let link = match self.link.take() {
             Some(link) if !link.is_lost() => link,
-            _ => self.links.connect().await.map_err(|refusal| Failed::surely(refusal.into()))?,
+            _ => self.connect().await?,
         };
         let statement = match timeout(LIMIT, link.prepared(sql)).await {
             Ok(Ok(statement)) => statement,
@@ -167,9 +176,9 @@ impl Spender {
     }
 }
 
-/// Who of a batch won what.
+/// Who of a batch won what, by its place in the statement.
 fn won(row: &Row<'_>) -> Result<(usize, Spent)> {
-    let place = usize::try_from(row.int(2)?);
+    let place = usize::try_from(row.int(2)?.saturating_sub(1));
     let place = place.map_err(|fault| Error::Fault(Internal::new(fault.to_string())))?;
     Ok((place, spent(row)?))
 }
@@ -193,52 +202,40 @@ pub(super) fn jitter(attempt: u32) -> Duration {
 
 /// A batch as columns, sorted by sign-in, so that batches of several nodes lock rows in one order.
 #[derive(Default)]
-struct Columns<'s> {
+struct Columns {
     sign_ins: Vec<i64>,
     generations: Vec<i64>,
-    presented_hashes: Vec<&'s [u8]>,
-    successor_hashes: Vec<&'s [u8]>,
-    successor_salts: Vec<&'s [u8]>,
-    retry_key_hashes: Vec<Option<&'s [u8]>>,
+    packed: Vec<Vec<u8>>,
     stamps: Vec<String>,
     nows: Vec<i64>,
     expiries: Vec<i64>,
-    transports: Vec<&'s str>,
-    places: Vec<i64>,
+    transports: Vec<&'static str>,
 }
 
-impl<'s> Columns<'s> {
-    fn of(spends: &'s [Spend], in_order: &[usize]) -> Self {
+impl Columns {
+    fn of(spends: &[Spend], in_order: &[usize]) -> Self {
         let mut columns = Self::default();
-        for (place, spend) in in_order.iter().filter_map(|at| Some((*at, spends.get(*at)?))) {
+        for spend in in_order.iter().filter_map(|at| spends.get(*at)) {
             columns.sign_ins.push(spend.sign_in.as_i64());
             columns.generations.push(spend.generation);
-            columns.presented_hashes.push(&spend.presented_hash);
-            columns.successor_hashes.push(&spend.successor_hash);
-            columns.successor_salts.push(&spend.successor_salt);
-            columns.retry_key_hashes.push(spend.retry_key_hash.as_ref().map(|hash| hash.as_slice()));
+            columns.packed.push(spend.packed());
             columns.stamps.push(spend.stamp());
             columns.nows.push(spend.now.as_millis());
             columns.expiries.push(spend.expires_at.as_millis());
             columns.transports.push(spend.transport);
-            columns.places.push(i64::try_from(place).unwrap_or(i64::MAX));
         }
         columns
     }
 
-    fn as_parameters(&self) -> [&(dyn ToSql + Sync); 11] {
+    fn as_parameters(&self) -> [&(dyn ToSql + Sync); 7] {
         [
             &self.sign_ins,
             &self.generations,
-            &self.presented_hashes,
-            &self.successor_hashes,
-            &self.successor_salts,
-            &self.retry_key_hashes,
+            &self.packed,
             &self.stamps,
             &self.nows,
             &self.expiries,
             &self.transports,
-            &self.places,
         ]
     }
 }

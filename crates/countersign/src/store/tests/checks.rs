@@ -335,6 +335,7 @@ async fn without_the_triggers_nothing_is_kept() {
         "ALTER TABLE sign_ins DISABLE TRIGGER sign_ins_changed",
         "ALTER TABLE sign_ins ENABLE TRIGGER sign_ins_changed",
         "DROP TRIGGER sign_ins_changed ON sign_ins",
+        "DROP TRIGGER sign_ins_shortened ON sign_ins",
     ] {
         scratch.schema().execute(breaking);
         let node = [scratch.second_node().await];

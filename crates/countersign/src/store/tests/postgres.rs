@@ -110,6 +110,56 @@ async fn a_batch_that_names_a_row_twice_spends_it_once() {
     }
 }
 
+/// Whatever travels together, each row gets what was meant for it, and each caller hears of their own.
+// SEC-43
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_of_a_batch_writes_what_is_its_own() {
+    if !postgres_or_skip() {
+        return;
+    }
+    let scratch = Scratch::postgres().await;
+    seed(&scratch.store).await;
+    scratch.schema().execute(
+        "INSERT INTO users (id, username, username_key, epoch, tokens_after, created_at)
+         SELECT 1000 + n, 'person-' || n, 'person-' || n, 0, 0, 1 FROM generate_series(100, 139) n;
+         INSERT INTO sign_ins (id, user_id, epoch, generation, current_hash, spendings, transport, created_at, last_used_at,
+                               expires_at, ends_at, sweep_day)
+         SELECT n, 1000 + n, 0, 0, decode(repeat('00', 32), 'hex'), '', CASE WHEN n % 3 = 0 THEN 'body' ELSE 'cookie' END,
+                1, 1, 1000, 2000, 0 FROM generate_series(100, 139) n",
+    );
+    let store = scratch.store.clone();
+    let outcomes = futures_of(40, move |n| {
+        let store = store.clone();
+        // In no order.
+        let id = 100 + n * 17 % 40;
+        let of = |number: i64| [u8::try_from(number).unwrap(); 32];
+        let own = Spend {
+            sign_in: SignInId::from_i64(id),
+            transport: if id % 3 == 0 { "body" } else { "cookie" },
+            successor_hash: of(id - 99),
+            successor_salt: of(id - 50),
+            retry_key_hash: (id % 2 == 0).then(|| of(id)),
+            expires_at: Timestamp::from_millis(1_000 + id),
+            ..spend(0, 0, id)
+        };
+        async move { (id, store.spend(own).await.unwrap()) }
+    });
+    for (id, spent) in outcomes.await {
+        let own =
+            Spent { user: UserId::from_i64(1_000 + id), expires_at: Timestamp::from_millis(1_000 + id) };
+        assert_eq!(spent, Some(own), "{id}");
+    }
+    let wrong = scratch.schema().query_text(
+        "SELECT id FROM sign_ins WHERE id >= 100 AND NOT (
+             generation = 1 AND last_used_at = id AND expires_at = 1000 + id AND spendings = lpad(CAST(id AS TEXT), 13, '0')
+             AND current_hash = decode(repeat(lpad(to_hex(id - 99), 2, '0'), 32), 'hex')
+             AND successor_salt = decode(repeat(lpad(to_hex(id - 50), 2, '0'), 32), 'hex')
+             AND retry_key_hash IS NOT DISTINCT FROM
+                 CASE WHEN id % 2 = 0 THEN decode(repeat(lpad(to_hex(id), 2, '0'), 32), 'hex') END)",
+    );
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
 /// The batch that waits for somebody's lock holds nobody up who comes after it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_that_is_held_up_does_not_hold_up_the_next() {

@@ -20,6 +20,8 @@ const PINNED: &[(&str, &str)] = &[
     ("0005_changes.postgres.sql", "9dfade3234caf0797f901133d1b5182ab280d4d8e3f7bf693482971d4e698800"),
     ("0006_oauth.sqlite.sql", "ac6e666b3fa8fede0716bd1774e3462e4c184f7f69b3a60ca89e9cbd81580cb2"),
     ("0006_oauth.postgres.sql", "ebd74746cc0d796ab8a56078f16c6c9733921aea5fa327eb65e0a0e54a3af037"),
+    ("0007_refreshes.sqlite.sql", "c1b2addbb97fee64d4e556a284633fbf5a2c88cd9afefe4cd9fc9cc2b3a1cbe3"),
+    ("0007_refreshes.postgres.sql", "c69cd3541114f57b95c2e0b7c850b910968b2a50746216afaf63eb1b3836af71"),
 ];
 
 const DIALECTS: [&str; 2] = ["sqlite", "postgres"];

@@ -114,7 +114,7 @@ fn a_refresh_token_is_spent_by_one_guarded_statement_and_nowhere_else() {
         let alone = ["generation = $2", "current_hash = $3", "expires_at > $8", "transport = $10"];
         let together = [
             "s.generation = b.generation",
-            "s.current_hash = b.presented_hash",
+            "s.current_hash = substr(b.packed, 1, 32)",
             "s.expires_at > b.now",
             "s.transport = b.transport",
         ];

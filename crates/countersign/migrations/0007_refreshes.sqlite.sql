@@ -1,0 +1,1 @@
+-- Nothing: SQLite has no triggers of ours. On PostgreSQL this step divides the one that every refresh had to pay for.
