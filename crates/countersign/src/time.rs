@@ -1,5 +1,6 @@
 //! Time as a value: instants in milliseconds, and the clock that they are read from.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -72,8 +73,24 @@ impl Timestamp {
     /// The instant in RFC 3339, UTC, with milliseconds: `2026-11-24T09:30:00.125Z`.
     #[must_use]
     pub fn to_rfc3339(self) -> String {
-        let instant = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::MAX);
-        format!("{instant:.3}")
+        Rfc3339(self).to_string()
+    }
+}
+
+/// An instant that is shown and serialised as [`Timestamp::to_rfc3339`] has it, without a text of its own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rfc3339(pub(crate) Timestamp);
+
+impl fmt::Display for Rfc3339 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let instant = jiff::Timestamp::from_millisecond(self.0.0).unwrap_or(jiff::Timestamp::MAX);
+        write!(f, "{instant:.3}")
+    }
+}
+
+impl serde::Serialize for Rfc3339 {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -1,9 +1,11 @@
 //! One connection: HTTP/1.1 with limits, from its first byte to its last.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -32,14 +34,14 @@ pub(crate) trait App:
     + Send
     + 'static
 {
+    /// The same, with what the requests of one connection share.
+    fn for_one_connection(&self) -> Self;
 }
 
-impl<A> App for A where
-    A: Service<Request<Incoming>, Response = http::Response<Body>, Error = Infallible, Future: Send>
-        + Clone
-        + Send
-        + 'static
-{
+impl App for countersign::App {
+    fn for_one_connection(&self) -> Self {
+        self.for_one_connection()
+    }
 }
 
 /// What every connection of a server shares.
@@ -55,7 +57,8 @@ pub(crate) struct Shared<A> {
 /// Answers requests until the client leaves, takes too long, or the server stops: then the running one is
 /// answered.
 pub(crate) async fn serve<A: App>(stream: TcpStream, peer: SocketAddr, shared: Shared<A>) {
-    let Shared { app, patience, room, mut draining } = shared;
+    let Shared { app, patience, room, draining } = shared;
+    let app = app.for_one_connection();
     // Answers are small and complete: waiting for more bytes would only delay them.
     let _ = stream.set_nodelay(true);
     // A listener on [::] sees IPv4 peers as ::ffff:a.b.c.d.
@@ -81,7 +84,7 @@ pub(crate) async fn serve<A: App>(stream: TcpStream, peer: SocketAddr, shared: S
         // First, so that a request that has already come is read before the server's end is heard of.
         biased;
         ended = &mut connection => ended,
-        () = drained(&mut draining) => {
+        () = drained(draining) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -91,10 +94,21 @@ pub(crate) async fn serve<A: App>(stream: TcpStream, peer: SocketAddr, shared: S
     }
 }
 
-/// Waits until the server is to stop.
-async fn drained(draining: &mut watch::Receiver<bool>) {
+/// Waits until the server is to stop. It is asked at every turn of its connection, and always by the same task: the first
+/// time it leaves word whom to wake, and afterwards looks at one number.
+async fn drained(draining: watch::Receiver<bool>) {
+    let mut waiting = draining.clone();
     // An error says that the server has gone: that is an end too.
-    let _ = draining.wait_for(|draining| *draining).await;
+    let mut told = pin!(waiting.wait_for(|draining| *draining));
+    let mut has_left_word = false;
+    poll_fn(|context| {
+        if has_left_word && matches!(draining.has_changed(), Ok(false)) {
+            return Poll::Pending;
+        }
+        has_left_word = true;
+        told.as_mut().poll(context).map(drop)
+    })
+    .await;
 }
 
 async fn answer<A: App>(

@@ -28,6 +28,12 @@ struct Running {
     begun: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
 }
 
+impl App for Router {
+    fn for_one_connection(&self) -> Self {
+        self.clone()
+    }
+}
+
 type Begun = mpsc::UnboundedSender<oneshot::Sender<()>>;
 
 fn start(room: Room) -> Running {

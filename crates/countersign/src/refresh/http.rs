@@ -1,10 +1,11 @@
 //! `POST /refresh`.
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use http::header::SET_COOKIE;
+use http::request::Parts;
 use utoipa::ToSchema;
 
 use super::retry_key::refusal;
@@ -51,10 +52,10 @@ pub(crate) struct RefreshTokenBody {
 )]
 pub(crate) async fn refresh(
     State(service): State<Countersign>,
-    headers: HeaderMap,
     Address(from): Address,
-    body: Body,
+    request: Request,
 ) -> Result<Response, Problem> {
+    let (Parts { headers, .. }, body) = request.into_parts();
     service.origins().check(&headers)?;
     let retry_key = retry_key(&headers)?;
     let cookies = service.refresh_cookie().values(&headers);

@@ -263,3 +263,15 @@ async fn a_token_newer_than_the_database_ends_nothing() {
     let listed = sign_in::list(&service, row.unwrap().user).await.unwrap();
     assert_eq!(listed[0].state, State::Live);
 }
+
+/// A request that waits keeps its whole future, and one that begins has it moved into place: what is seldom needed on the
+/// way belongs on the heap.
+#[tokio::test]
+async fn a_refresh_carries_no_room_for_what_it_seldom_needs() {
+    let service = TestService::start_with(|settings| settings).await;
+    let request = axum::extract::Request::default();
+    let asked =
+        http::refresh(axum::extract::State((*service).clone()), crate::caller::Address(None), request);
+    let size = size_of_val(&asked);
+    assert!(size <= 2_048, "{size} bytes");
+}

@@ -9,7 +9,9 @@ use utoipa::ToSchema;
 use super::{NewUser, User, sign_up};
 use crate::caller::Caller;
 use crate::error::{FieldError, Result};
+use crate::id::UserId;
 use crate::service::Countersign;
+use crate::time::Rfc3339;
 use crate::web::answer;
 use crate::web::json::Form;
 use crate::web::schema::ProblemBody;
@@ -20,25 +22,25 @@ use crate::web::schema::ProblemBody;
 pub(crate) struct UserBody<'u> {
     /// Opaque, never reused.
     #[schema(value_type = String, example = "464279034720813514")]
-    id: String,
+    id: UserId,
     #[schema(example = "ada")]
     username: &'u str,
     #[schema(required, example = "ada@example.com")]
     email: Option<&'u str>,
     email_verified: bool,
     /// RFC 3339, UTC.
-    #[schema(format = DateTime, example = "2026-11-24T09:30:00.125Z")]
-    created_at: String,
+    #[schema(value_type = String, format = DateTime, example = "2026-11-24T09:30:00.125Z")]
+    created_at: Rfc3339,
 }
 
 impl<'u> From<&'u User> for UserBody<'u> {
     fn from(user: &'u User) -> Self {
         Self {
-            id: user.id.to_string(),
+            id: user.id,
             username: &user.username,
             email: user.email.as_deref(),
             email_verified: user.email_verified,
-            created_at: user.created_at.to_rfc3339(),
+            created_at: Rfc3339(user.created_at),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ impl<S> Layer<S> for EnvelopeLayer {
     type Service = Envelope<S>;
 
     fn layer(&self, inner: S) -> Envelope<S> {
-        Envelope { inner, shared: Arc::clone(&self.0) }
+        Envelope { inner, shared: Arc::clone(&self.0), timer: None }
     }
 }
 
@@ -90,6 +90,19 @@ impl<S> Layer<S> for EnvelopeLayer {
 pub struct Envelope<S> {
     inner: S,
     shared: Arc<Shared>,
+    timer: Option<Timer>,
+}
+
+/// Limits the time of one request after the other. A timer that is moved on costs next to nothing; one that is made for
+/// each request is entered into the runtime's list under a lock, and taken out of it under the same lock.
+type Timer = Arc<Mutex<Option<Pin<Box<Sleep>>>>>;
+
+impl<S: Clone> Envelope<S> {
+    /// The same for the requests of one connection, which come one after the other.
+    #[must_use]
+    pub fn for_one_connection(&self) -> Self {
+        Self { timer: Some(Timer::default()), ..self.clone() }
+    }
 }
 
 impl<S, B> Service<Request<B>> for Envelope<S>
@@ -121,7 +134,8 @@ where
                 Err(panic) => State::Refused(after_panic(&self.shared, &asked, &*panic)),
             },
         };
-        Answer { state, asked, shared: Arc::clone(&self.shared), limit: None }
+        let (shared, timer) = (Arc::clone(&self.shared), self.timer.clone());
+        Answer { state, asked, shared, limit: None, timer }
     }
 }
 
@@ -182,6 +196,8 @@ pub struct Answer<F> {
     shared: Arc<Shared>,
     /// Set up when the inner service first waits: most requests never do.
     limit: Option<Pin<Box<Sleep>>>,
+    /// Where the limit comes from, and goes back to.
+    timer: Option<Timer>,
 }
 
 impl<F> Future for Answer<F>
@@ -211,6 +227,7 @@ where
         };
         // What still runs is dropped here, a handler that panicked or ran out of time included.
         this.state = State::Answered;
+        this.give_timer_back();
         Poll::Ready(Ok(this.seal(response)))
     }
 }
@@ -218,7 +235,21 @@ where
 impl<F> Answer<F> {
     fn poll_limit(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let end = self.asked.begun + self.shared.settings.time_limit;
-        self.limit.get_or_insert_with(|| Box::pin(sleep_until(end))).as_mut().poll(context)
+        let timer = &self.timer;
+        let begin = || match timer.as_ref().and_then(|timer| lock(timer).take()) {
+            Some(mut used) => {
+                used.as_mut().reset(end);
+                used
+            }
+            None => Box::pin(sleep_until(end)),
+        };
+        self.limit.get_or_insert_with(begin).as_mut().poll(context)
+    }
+
+    fn give_timer_back(&mut self) {
+        if let (Some(timer), Some(limit)) = (&self.timer, self.limit.take()) {
+            *lock(timer) = Some(limit);
+        }
     }
 
     fn seal(&self, mut response: Response) -> Response {
@@ -259,6 +290,10 @@ impl<F> Answer<F> {
             tracing::debug!(request_id, method, path, status, duration_ms, "request");
         }
     }
+}
+
+fn lock(timer: &Timer) -> MutexGuard<'_, Option<Pin<Box<Sleep>>>> {
+    timer.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn after_panic(shared: &Shared, asked: &Asked, panic: &(dyn Any + Send)) -> Response {
