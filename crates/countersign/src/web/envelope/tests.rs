@@ -47,6 +47,12 @@ async fn ask(
 }
 
 fn plain() -> EnvelopeLayer {
+    // A place that an event can come from is asked once whether anybody listens. Where a test that doesn't listen is the
+    // first to come by, another one beside it that does would miss the event: so there is always somebody.
+    static SOMEBODY: std::sync::Once = std::sync::Once::new();
+    SOMEBODY.call_once(|| {
+        let _ = tracing::subscriber::set_global_default(Log::default().subscriber());
+    });
     EnvelopeLayer::new(EnvelopeSettings::default(), Requests::default())
 }
 
@@ -201,6 +207,30 @@ async fn a_request_that_waits_within_its_limit_is_answered() {
     })
     .await;
     assert_eq!(response.status(), 200);
+}
+
+/// One timer for the requests of a connection: each has the whole time, whatever became of the one before.
+// SEC-72
+#[tokio::test(start_paused = true)]
+async fn each_request_of_a_connection_has_the_whole_time() {
+    let slow = |seconds: u64| {
+        let inner = Inner(move |_| -> Boxed {
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                Ok(Response::default())
+            })
+        });
+        plain().layer(inner)
+    };
+    let connection = slow(0).for_one_connection();
+    for (seconds, status) in [(20, 200), (29, 200), (31, 503), (29, 200), (31, 503)] {
+        let mut envelope = Envelope { timer: connection.timer.clone(), ..slow(seconds) };
+        let begun = Instant::now();
+        let response = envelope.call(get("/")).await.unwrap();
+        assert_eq!(response.status(), status, "after {seconds} seconds");
+        assert_eq!(begun.elapsed().as_secs(), seconds.min(30));
+        assert!(lock(connection.timer.as_ref().unwrap()).is_some(), "it was given back");
+    }
 }
 
 // SEC-70
